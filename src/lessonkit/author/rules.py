@@ -1,0 +1,183 @@
+"""The rules of the course's content. Each is a function from a lesson to the sentences it breaks them with."""
+
+import ast
+import json
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from lessonkit.course import Lesson
+from lessonkit.suite import MOST_HINTS, checks_of
+
+MOST_WORDS = 120
+CELLS = range(20, 26)
+CELL_KEYS = {"cell_type", "id", "metadata", "source", "outputs", "execution_count", "attachments"}
+PLACEHOLDERS = {"", "pass", "..."}
+TODO = re.compile(r"^\s*# TODO\((\d+)\): ")
+
+Rule = Callable[[Lesson], Iterator[str]]
+
+
+def every_part_is_there(lesson: Lesson) -> Iterator[str]:
+    """A lesson has its five places, and a README that begins with its title."""
+    parts = (lesson.readme, lesson.starter / "main.py", lesson.notebook, lesson.solution / "main.py")
+    for path in (*parts, lesson.suite, lesson.mistakes):
+        if not path.is_file():
+            yield f"{path.relative_to(lesson.root).as_posix()} is missing."
+    if lesson.readme.is_file() and lesson.title == lesson.name:
+        yield f"lessons/{lesson.name}/README.md has no first heading (# Title)."
+
+
+def nothing_is_left_to_do(lesson: Lesson) -> Iterator[str]:
+    """No part of a lesson still says TO DO, the mark that `lesson new` leaves."""
+    parts = [lesson.readme, lesson.starter / "main.py", lesson.notebook, lesson.suite, lesson.mistakes]
+    for path in (*parts, *sorted(lesson.solution.rglob("*.py"))):
+        text = path.read_text(encoding="utf-8") if path.is_file() else ""
+        for line in text.splitlines():
+            if "TO DO" in line:
+                yield f"{path.relative_to(lesson.root).as_posix()}: {line.strip()}"
+
+
+def starter_stands_in_solution(lesson: Lesson) -> Iterator[str]:
+    """Apart from TODO comments and placeholders, every starter line stands in the solution, in order."""
+    for starter in sorted(lesson.starter.rglob("*.py")):
+        name = starter.relative_to(lesson.starter).as_posix()
+        solution = lesson.solution / name
+        if not solution.is_file():
+            yield f"lessons/{lesson.name}/{name} has no counterpart in solutions/{lesson.name}/."
+            continue
+        remaining = iter(solution.read_text(encoding="utf-8").splitlines())
+        for number, line in _lasting_lines(starter):
+            if line not in remaining:
+                yield f"lessons/{lesson.name}/{name} line {number} does not stand in the solution, in order: {line}"
+                break
+
+
+def steps_are_numbered(lesson: Lesson) -> Iterator[str]:
+    """The starter's TODO comments are numbered 1, 2, 3, …, and there is at least one."""
+    lines = _text(lesson.starter / "main.py").splitlines()
+    numbers = [int(match[1]) for line in lines if (match := TODO.match(line))]
+    if numbers != list(range(1, len(numbers) + 1)) or not numbers:
+        yield f"The steps of lessons/{lesson.name}/main.py are numbered {numbers}, not 1, 2, 3, …"
+    if any("TODO" in line and not TODO.match(line) and re.search(r"#\s*TODO", line) for line in lines):
+        yield f"A TODO of lessons/{lesson.name}/main.py has no number: # TODO(1): …"
+
+
+def checks_are_complete(lesson: Lesson) -> Iterator[str]:
+    """Every check has a title, an operation, one to three hints, and a message on each assert."""
+    declared = {check.name: check for check in checks_of(lesson)} if lesson.suite.is_file() else {}
+    if not declared:
+        yield f"tests/{lesson.suite.name} has no check."
+    for name in lesson.check_names():
+        if name not in declared:
+            yield f"{name} has no @task(operation, hints=[…])."
+            continue
+        check = declared[name]
+        if not check.title:
+            yield f"{name} has no docstring, whose first line is its title."
+        if not 1 <= len(check.task.hints) <= MOST_HINTS:
+            yield f"{name} has {len(check.task.hints)} hints, not 1 to {MOST_HINTS}."
+        for hint in check.task.hints:
+            if re.search(r"\bline \d", hint):
+                yield f"A hint of {name} names a line number, which moves: {hint}"
+        if check.task.guard is not None and len(check.task.guard.split()) < 4:
+            yield f"The guard of {name} does not say why it holds before any work is done."
+    for function in ast.walk(ast.parse(_text(lesson.suite))):
+        if isinstance(function, ast.FunctionDef) and function.name.startswith("test_"):
+            yield from _asserts(function)
+
+
+def _asserts(function: ast.FunctionDef) -> Iterator[str]:
+    asserts = [node for node in ast.walk(function) if isinstance(node, ast.Assert)]
+    if not asserts:
+        yield f"{function.name} asserts nothing."
+    for node in asserts:
+        called = node.msg.func if isinstance(node.msg, ast.Call) else None
+        if not (isinstance(called, ast.Name) and called.id == "expected"):
+            yield f"An assert of {function.name} has no expected(…, next_step=…): {ast.unparse(node.test)}"
+
+
+def suite_leaves_the_code_alone(lesson: Lesson) -> Iterator[str]:
+    """A suite reaches the learner's code through fixtures alone, and never sleeps."""
+    for node in ast.walk(ast.parse(_text(lesson.suite))):
+        names = [alias.name for alias in node.names] if isinstance(node, ast.Import | ast.ImportFrom) else []
+        module = node.module if isinstance(node, ast.ImportFrom) else None
+        if "main" in (module, *names):
+            yield f"tests/{lesson.suite.name} imports the learner's code; use the fixture `client` or `main`."
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in ("time.sleep", "sleep", "asyncio.sleep"):
+            yield f"tests/{lesson.suite.name} sleeps; count, or wait for an event."
+
+
+def notebook_is_clean(lesson: Lesson) -> Iterator[str]:
+    """A notebook is committed without outputs, counts or machine metadata, with readable cell ids."""
+    notebook = _notebook(lesson)
+    if notebook is None:
+        yield f"notebooks/{lesson.notebook.name} is not a notebook."
+        return
+    if notebook.get("metadata"):
+        yield f"notebooks/{lesson.notebook.name} holds metadata: {', '.join(notebook['metadata'])}."
+    seen: set[str] = set()
+    for cell in notebook["cells"]:
+        name = cell.get("id", "")
+        if not re.match(r"^[a-z][a-z0-9-]+$", name) or re.match(r"^[0-9a-f]{8}$", name) or name in seen:
+            yield f"The cell id {name!r} is not a readable one of its own, like predict-422."
+        seen.add(name)
+        if cell.get("outputs") or cell.get("execution_count") is not None:
+            yield f"The cell {name} holds outputs or an execution count; clear them."
+        if set(cell.get("metadata", {})) - {"tags", "slideshow"} or set(cell) - CELL_KEYS:
+            yield f"The cell {name} holds metadata of a machine."
+
+
+def notebook_is_readable(lesson: Lesson) -> Iterator[str]:
+    """20 to 25 cells, no text cell above 120 words, at least two predictions, check() and a hint."""
+    notebook = _notebook(lesson)
+    if notebook is None:
+        return
+    cells = [(cell["id"], cell["cell_type"], "".join(cell["source"])) for cell in notebook["cells"]]
+    if len(cells) not in CELLS:
+        yield f"notebooks/{lesson.notebook.name} has {len(cells)} cells, not {CELLS.start} to {CELLS.stop - 1}."
+    for name, kind, text in cells:
+        words = len(re.sub(r"```.*?```", "", text, flags=re.DOTALL).split())
+        if kind == "markdown" and words > MOST_WORDS:
+            yield f"The cell {name} has {words} words, more than {MOST_WORDS}."
+    if "check()" not in {name: text for name, _, text in cells}.get("check-your-work", ""):
+        yield f"notebooks/{lesson.notebook.name} has no cell check-your-work that calls check()."
+    code = "\n".join(text for _, kind, text in cells if kind == "code")
+    for wanted, times in (("predict(", 2), (".compare(", 2), ("hint()", 1)):
+        if code.count(wanted) < times:
+            yield f"notebooks/{lesson.notebook.name} calls {wanted} fewer than {times} times."
+
+
+RULES: tuple[Rule, ...] = (
+    every_part_is_there,
+    nothing_is_left_to_do,
+    starter_stands_in_solution,
+    steps_are_numbered,
+    checks_are_complete,
+    suite_leaves_the_code_alone,
+    notebook_is_clean,
+    notebook_is_readable,
+)
+
+
+def _lasting_lines(path: Path) -> Iterator[tuple[int, str]]:
+    """The starter's numbered lines without TODO comments (their continuation lines too) and placeholders."""
+    in_comment = False
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        starts = bool(TODO.match(line))
+        in_comment = starts or (in_comment and line.lstrip().startswith("#"))
+        if not in_comment and line.strip() not in PLACEHOLDERS:
+            yield number, line
+
+
+def _text(path: Path) -> str:
+    return path.read_text(encoding="utf-8") if path.is_file() else ""
+
+
+def _notebook(lesson: Lesson) -> dict[str, Any] | None:
+    try:
+        notebook = json.loads(_text(lesson.notebook))
+        return notebook if isinstance(notebook["cells"], list) else None
+    except (ValueError, KeyError, TypeError):
+        return None

@@ -1,0 +1,75 @@
+"""The process that runs one suite once: pytest with the kit's plugin, every event sent to the runner."""
+
+import io
+import os
+import sys
+import threading
+from multiprocessing.connection import Connection
+from typing import Any
+
+DETAILS_CHARACTERS = 3_000
+
+
+def main(connection: "Connection[Any, Any]", suite: str, target: str, time_scale: float) -> None:
+    """Run `suite` on `target` and send ("collected" | "started" | "checked" | "problem" | "done", value).
+
+    Ends with the process, whatever the learner's code left running.
+    """
+    from lessonkit import guard
+
+    _detach()
+    sending = threading.Lock()
+
+    def send(event: str, value: object) -> None:
+        with sending:
+            connection.send((event, value))
+
+    threading.Thread(target=_end_with_parent, args=(connection, guard.real_exit), daemon=True).start()
+    status, details = run_pytest(suite, target, time_scale, send)
+    send("done", (status, details))
+    guard.real_exit(0)
+
+
+def run_pytest(suite: str, target: str, time_scale: float, send: Any) -> tuple[int, str]:
+    """Run one suite in this process; returns pytest's exit status and the end of what it printed."""
+    import pytest
+
+    from lessonkit import plugin
+
+    class Connect:
+        @pytest.hookimpl(trylast=True)
+        def pytest_configure(self, config: pytest.Config) -> None:
+            checks = config.stash[plugin.CHECKS]
+            checks.listen, checks.time_scale = send, time_scale
+
+    arguments = [suite, f"--target={target}", "--rootdir", os.path.dirname(suite), "-c", os.devnull]
+    arguments += ["-q", "--capture=no", "--assert=plain", "--import-mode=importlib", "--noconftest"]
+    arguments += ["--strict-markers", "-p", "no:cacheprovider", "-p", "no:faulthandler"]
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+    before, sys.stdout = sys.stdout, io.StringIO()
+    try:
+        status = int(pytest.main(arguments, plugins=[plugin, Connect()]))
+        printed = sys.stdout.getvalue() if isinstance(sys.stdout, io.StringIO) else ""
+    finally:
+        sys.stdout = before
+    return status, printed[-DETAILS_CHARACTERS:]
+
+
+def _detach() -> None:
+    """Leave the terminal alone: nothing printed past `sys.stdout`, no Ctrl-C, no byte-code files."""
+    sys.dont_write_bytecode = True
+    if hasattr(os, "setsid"):
+        os.setsid()
+    null = os.open(os.devnull, os.O_RDWR)
+    for descriptor in (0, 1, 2):
+        os.dup2(null, descriptor)
+    sys.stdin = open(os.devnull, encoding="utf-8")  # noqa: SIM115
+    sys.stdout = sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+
+
+def _end_with_parent(connection: "Connection[Any, Any]", end: Any) -> None:
+    """The runner never sends anything: an end of file here means that it is gone."""
+    try:
+        connection.recv()
+    except (EOFError, OSError):
+        end(1)

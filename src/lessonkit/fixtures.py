@@ -1,0 +1,80 @@
+"""The fixtures of every suite: `client`, `main`, `given`, `model`. Through these alone a check reaches learner code."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from typing import Any
+
+import pytest
+
+from lessonkit import model
+from lessonkit.client import RecordingClient
+from lessonkit.loader import describe
+from lessonkit.plugin import CHECKS, EXCHANGES, Stopped
+from lessonkit.report import Problem
+from lessonkit.session import Session
+
+
+@pytest.fixture
+def main(request: pytest.FixtureRequest) -> Any:
+    """The learner's module, for what cannot be seen over HTTP."""
+    return request.config.stash[CHECKS].session(request.node).loaded()
+
+
+@pytest.fixture
+def given(request: pytest.FixtureRequest) -> Callable[[str], Any]:
+    """Gives a module that lies beside the learner's main.py, as main.py sees it: `given("store")`."""
+    request.config.stash[CHECKS].session(request.node).loaded()
+    return import_module
+
+
+@pytest.fixture
+def client(request: pytest.FixtureRequest) -> Iterator[RecordingClient]:
+    """A TestClient on the learner's app, its lifespan running; an exception in an endpoint answers 500."""
+    session = request.config.stash[CHECKS].session(request.node)
+    recording = RecordingClient(
+        session.app, lambda error: describe(error, session.folder), session.printed.take
+    )
+    request.node.stash[EXCHANGES] = recording.exchanges
+    with _lifespan(recording, session):
+        yield recording
+
+
+@contextmanager
+def _lifespan(recording: RecordingClient, session: Session) -> Iterator[None]:
+    try:
+        recording.__enter__()
+    except Exception as error:
+        says = f"The app does not start: {describe(error, session.folder)}."
+        raise Stopped(Problem("startup", says, "Mend what runs before the first request.")) from None
+    try:
+        yield
+    finally:
+        recording.__exit__(None, None, None)
+
+
+class Model:
+    """What reached the given model during one check."""
+
+    def __init__(self) -> None:
+        self._from = len(model.calls)
+
+    @property
+    def calls(self) -> list[model.Call]:
+        """The calls since the check began, oldest first; those at start-up are not among them."""
+        return model.calls[self._from :]
+
+    def forget(self) -> None:
+        """Count calls from now on."""
+        self._from = len(model.calls)
+
+    def answer_with(self, result: str) -> None:
+        """Let the next call of the model return `result`."""
+        model.scripted.append(result)
+
+
+@pytest.fixture(name="model")
+def model_fixture(client: RecordingClient) -> Iterator[Model]:
+    """The calls that the given model receives; it depends on `client`, so start-up has passed."""
+    yield Model()
+    model.scripted.clear()

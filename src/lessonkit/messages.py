@@ -1,0 +1,64 @@
+"""Puts a failure into its four parts: what was sent, what was expected, what came back, one next step."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from lessonkit.loader import describe
+from lessonkit.report import Exchange, join, shorten
+from lessonkit.session import MissingOperation
+
+
+def for_missing_operation(error: MissingOperation) -> str:
+    return join(
+        [
+            ("Sent", "nothing yet: there is no operation to send it to"),
+            ("Expected", f"the operation {error.operation}"),
+            ("Came back", str(error)),
+            ("Next step", error.next_step),
+        ]
+    )
+
+
+def for_assertion(text: str, exchanges: Sequence[Exchange]) -> str:
+    """`text` is what `expected()` made; the rest comes from the last exchange."""
+    own = dict(line.partition(": ")[::2] for line in text.splitlines() if ": " in line)
+    wanted = own.get("Expected") or shorten(text)
+    step = own.get("Next step") or "Compare what came back with what was expected."
+    parts: list[tuple[str, str]] = []
+    if not exchanges:
+        return join([("Expected", wanted), ("Next step", step)])
+    last = exchanges[-1]
+    parts = [
+        ("Sent", last.sent()),
+        ("Repeat it", last.curl),
+        ("Expected", wanted),
+        ("Came back", last.came_back()),
+    ]
+    if last.printed:
+        parts.append(("Printed", shorten(last.printed)))
+    if last.crash:
+        step = f"Your code raised an exception; mend that line first. Then: {step}"
+    return join([*parts, ("Next step", step)])
+
+
+def for_stumble(error: BaseException, folder: Path, exchanges: Sequence[Exchange]) -> str:
+    """The check raised something that it did not foresee."""
+    last = exchanges[-1] if exchanges else None
+    came = f"{last.came_back()} — and then " if last else ""
+    parts: list[tuple[str, str]] = [("Sent", last.sent()), ("Repeat it", last.curl)] if last else []
+    return join(
+        [
+            *parts,
+            ("Expected", "an answer of the shape that the lesson's contract gives"),
+            ("Came back", f"{came}{describe(error, folder)}"),
+            ("Next step", "Compare the answer with the contract in the lesson's README."),
+        ]
+    )
+
+
+def one_line(message: str) -> str:
+    """A message's shortest useful form: what was expected."""
+    for line in message.splitlines():
+        if line.startswith("Expected: "):
+            return line
+    return message.splitlines()[0]

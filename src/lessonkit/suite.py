@@ -1,0 +1,128 @@
+"""What a lesson's suite is written with: `@task`, `expected`, and two ways to look at an answer."""
+
+import importlib.util
+import json
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import httpx2
+import pytest
+
+from lessonkit.course import Lesson
+
+OPERATION = re.compile(r"^(GET|POST|PUT|PATCH|DELETE) (/\S*)$")
+MOST_HINTS = 3
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True)
+class Task:
+    """What `@task` says of a check.
+
+    `operation` is the endpoint that it is about ("POST /predict"); the app must have it before the
+    check runs. `hints` go from where to look to nearly the code. `guard` is the reason why the check
+    may hold before any work is done; None for all others. `in_schema=False` is for an operation that
+    is meant to be absent from the OpenAPI schema.
+    """
+
+    operation: str
+    hints: tuple[str, ...]
+    guard: str | None = None
+    in_schema: bool = True
+
+
+def task(
+    operation: str, *, hints: Sequence[str], guard: str | None = None, in_schema: bool = True
+) -> Callable[[Function], Function]:
+    """Mark a test function as a check of `operation`; see `Task` for what goes in.
+
+    Raises ValueError when the operation is not a method and a path.
+    """
+    if not OPERATION.match(operation):
+        raise ValueError(f"an operation is a method and a path, like 'POST /predict'; got {operation!r}")
+    mark = pytest.mark.task(Task(operation, tuple(hints), guard, in_schema))
+
+    def decorate(function: Function) -> Function:
+        marked: Function = mark(function)
+        return marked
+
+    return decorate
+
+
+def expected(what: str, *, next_step: str) -> str:
+    """The message of an assert: what the right answer is, and the one thing to do next.
+
+    The kit adds what was sent and what came back, so neither needs to be repeated here.
+    """
+    return f"Expected: {_line(what)}\nNext step: {_line(next_step)}"
+
+
+def json_body(reply: httpx2.Response) -> Any:
+    """The reply's JSON value; an assertion of its own where the reply holds none."""
+    try:
+        return reply.json()
+    except json.JSONDecodeError:
+        raise AssertionError(
+            expected(
+                "a body that is JSON",
+                next_step="Return a model or a dict from the endpoint; FastAPI writes the JSON.",
+            )
+        ) from None
+
+
+def error_locations(reply: httpx2.Response) -> list[str]:
+    """Where a 422 reply found fault: `["body.text"]`; empty when it is no list of errors."""
+    try:
+        details = reply.json()["detail"]
+        return [".".join(str(part) for part in detail["loc"]) for detail in details]
+    except (ValueError, KeyError, TypeError):
+        return []
+
+
+@dataclass(frozen=True)
+class Check:
+    """A check as its suite declares it, before any run."""
+
+    name: str
+    title: str
+    task: Task
+
+
+def checks_of(lesson: Lesson) -> list[Check]:
+    """Every check of a lesson, in the suite's order; a test without `@task` is left out.
+
+    Imports the suite, which never imports the learner's code.
+    """
+    spec = importlib.util.spec_from_file_location(f"suite_{lesson.name}", lesson.suite)
+    if spec is None or spec.loader is None:
+        return []
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    found = []
+    for name, function in vars(module).items():
+        declared = task_of(function) if name.startswith("test_") else None
+        if declared is not None:
+            found.append(Check(name, title_of(function), declared))
+    return found
+
+
+def task_of(function: Any) -> Task | None:
+    """What `@task` said of a test function; None when it has none."""
+    for mark in getattr(function, "pytestmark", []):
+        if mark.name == "task":
+            declared: Task = mark.args[0]
+            return declared
+    return None
+
+
+def title_of(function: Any) -> str:
+    """A check's title: the first line of its docstring, without the full stop."""
+    text = (getattr(function, "__doc__", None) or "").strip()
+    return text.splitlines()[0].rstrip(".") if text else ""
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())

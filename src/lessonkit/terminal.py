@@ -1,0 +1,123 @@
+"""What people see in a terminal: reports, messages, the list of lessons. Works on an ASCII-only console too."""
+
+import codecs
+import io
+import sys
+
+from rich.console import Console, Group, RenderableType
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from lessonkit.course import Lesson
+from lessonkit.report import CheckResult, Report, parts
+
+_PLAIN = {
+    "✓": "ok",
+    "✗": "no",
+    "·": "-",
+    "…": "...",
+    "—": "-",
+    "–": "-",
+    "→": "->",
+    "’": "'",
+    "“": '"',
+    "”": '"',
+}
+_COLOURS = {"Expected": "green", "Came back": "red", "Next step": "bold cyan"}
+TEXT_WIDTH = 100
+
+
+def _to_ascii(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    missing = error.object[error.start : error.end]
+    return "".join(_PLAIN.get(character, "?") for character in missing), error.end
+
+
+codecs.register_error("lesson-plain", _to_ascii)
+
+
+def console(*, stderr: bool = False) -> Console:
+    """A console on this process's output; characters that it cannot show are replaced, never fatal."""
+    stream = sys.stderr if stderr else sys.stdout
+    if isinstance(stream, io.TextIOWrapper):
+        stream.reconfigure(errors="lesson-plain")
+    return Console(file=stream, highlight=False, force_jupyter=False)
+
+
+def render(report: Report, lesson: Lesson) -> RenderableType:
+    """A report: every check on a line, the first failure in full, and what to do next."""
+    heading = Text.assemble(
+        (f"Lesson {lesson.number} · {lesson.title}", "bold"), (f"  ({report.target})", "dim")
+    )
+    rows: list[RenderableType] = [Text(), heading]
+    if report.error is not None and not any(check.passed for check in report.checks):
+        rows += [Text(), _problem(report), Text(), _count(report)]
+        return Group(*rows)
+    listing = Table.grid(padding=(0, 1))
+    for check in report.checks:
+        mark = Text("✓", "green") if check.passed else Text("✗", "red")
+        listing.add_row(
+            " ", mark, Text(check.title, "" if check.passed else "bold"), Text(check.operation, "dim")
+        )
+    rows += [listing, Text()]
+    if report.error is not None:
+        rows += [_problem(report), Text()]
+    elif report.failures:
+        rows += [_failure(report.failures[0]), Text()]
+    rows.append(_count(report))
+    if report.target == "work":
+        rows.append(_next(report, lesson))
+    return Group(*rows)
+
+
+def as_text(report: Report, lesson: Lesson) -> str:
+    """The same report as plain text, for a notebook without HTML, a log or a pipe."""
+    out = io.StringIO()
+    plain = Console(file=out, width=TEXT_WIDTH, color_system=None, force_terminal=False, force_jupyter=False)
+    plain.print(render(report, lesson))
+    return "\n".join(line.rstrip() for line in out.getvalue().splitlines())
+
+
+def labelled(message: str) -> Table:
+    """A message's parts, the label beside the text."""
+    table = Table.grid(padding=(0, 2))
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for label, text in parts(message):
+        table.add_row(Text(label, "dim"), Text(text, _COLOURS.get(label, "")))
+    return table
+
+
+def _failure(check: CheckResult) -> Panel:
+    title = Text.assemble(("✗ ", "red"), (check.title, "bold"))
+    return Panel(labelled(check.message or ""), title=title, title_align="left", border_style="red")
+
+
+def _problem(report: Report) -> Panel:
+    problem = report.error
+    assert problem is not None, "only called for a report with an error"
+    return Panel(
+        labelled(problem.text()),
+        title=Text("✗ The checks cannot do their work yet", "bold"),
+        title_align="left",
+        border_style="red",
+    )
+
+
+def _count(report: Report) -> Text:
+    style = "bold green" if report.ok else "bold"
+    if report.ok:
+        return Text(f"All {report.total} checks pass.", style)
+    return Text(f"{report.passed} of {report.total} checks pass.", style)
+
+
+def _next(report: Report, lesson: Lesson) -> Text:
+    if report.ok:
+        return Text(
+            f"Compare with ours: uv run lesson solution {lesson.number}   Go on: uv run lesson start", "cyan"
+        )
+    if report.error is not None:
+        return Text(f"Save the file and run again: uv run lesson check {lesson.number}", "cyan")
+    return Text(f"Stuck? uv run lesson hint {lesson.number}", "cyan")

@@ -1,0 +1,52 @@
+"""What the course's own tests share: reports and notebooks, two at a time and once each."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+
+from lessonkit.author.notebooks import run_notebook
+from lessonkit.course import Course, Lesson, find_course
+from lessonkit.report import Report
+from lessonkit.runner import run
+
+WORKERS = 2
+Result = TypeVar("Result")
+
+
+@pytest.fixture(scope="session")
+def course() -> Course:
+    return find_course(Path(__file__))
+
+
+@pytest.fixture(scope="session")
+def reports(request: pytest.FixtureRequest) -> Iterator[Callable[[Lesson, str], Report]]:
+    """The report of a lesson's suite on a target."""
+    with _side_by_side(request, "reports", run) as get:
+        yield get
+
+
+@pytest.fixture(scope="session")
+def notebooks(request: pytest.FixtureRequest) -> Iterator[Callable[[Lesson, str], dict[str, str]]]:
+    """What each code cell of a lesson's notebook shows beside a target's main.py."""
+    with _side_by_side(request, "notebooks", run_notebook) as get:
+        yield get
+
+
+@contextmanager
+def _side_by_side(
+    request: pytest.FixtureRequest, fixture: str, work: Callable[[Lesson, str], Result]
+) -> Iterator[Callable[[Lesson, str], Result]]:
+    """Start `work(lesson, target)` for every selected test that asks for `fixture`, a few at a time."""
+    cases: list[tuple[Any, Any]] = [
+        (item.callspec.params["lesson"], item.callspec.params["target"])
+        for item in request.session.items
+        if isinstance(item, pytest.Function) and fixture in item.fixturenames
+    ]
+    with ThreadPoolExecutor(WORKERS) as pool:
+        futures = {(lesson.name, target): pool.submit(work, lesson, target) for lesson, target in cases}
+        yield lambda lesson, target: futures[lesson.name, target].result()
+        pool.shutdown(cancel_futures=True)

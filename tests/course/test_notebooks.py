@@ -1,0 +1,30 @@
+"""Every notebook runs from top to bottom, beside the starter and beside the solution."""
+
+import json
+from collections.abc import Callable
+
+import pytest
+
+from lessonkit.course import Lesson, find_course
+
+CASES = [
+    pytest.param(lesson, target, id=f"{lesson.name}-{target}")
+    for lesson in find_course().lessons()
+    for target in ("starter", "solution")
+]
+
+
+@pytest.mark.parametrize(("lesson", "target"), CASES)
+def test_notebook_runs(
+    lesson: Lesson, target: str, notebooks: Callable[[Lesson, str], dict[str, str]]
+) -> None:
+    notebook = json.loads(lesson.notebook.read_text(encoding="utf-8"))
+    tags = {cell["id"]: cell["metadata"].get("tags", []) for cell in notebook["cells"]}
+    shown = notebooks(lesson, target)
+    for cell, text in shown.items():
+        raises = "raises-exception" in tags[cell]
+        assert ("error: " in text) == raises, f"The cell {cell}, beside the {target}, shows: {text}"
+    verdict = shown["check-your-work"]
+    assert "checks pass" in verdict, f"check() shows no report beside the {target}: {verdict}"
+    all_pass = "All " in verdict.rstrip().splitlines()[-1]
+    assert all_pass == (target == "solution"), f"check() beside the {target} shows: {verdict}"
