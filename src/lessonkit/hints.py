@@ -22,9 +22,10 @@ class Hint:
 
 
 def next_hint(lesson: Lesson, report: Report, progress: Progress) -> Hint | str:
-    """The next hint of the report's first failing check, noted as shown; a sentence where there is none.
+    """The next hint of the report's first failing check; a sentence where there is none.
 
-    When all of a check's hints were shown, the last one comes again.
+    For the learner's own work the hint is noted as shown, and when all were shown the last one comes
+    again; for any other target it is always the first.
     """
     from lessonkit.suite import checks_of  # imports pytest, which only a hint needs
 
@@ -34,5 +35,6 @@ def next_hint(lesson: Lesson, report: Report, progress: Progress) -> Hint | str:
         return f"Every check of lesson {lesson.number} passes; there is nothing to hint at."
     failing = report.failures[0]
     check = next(one for one in checks_of(lesson) if one.name == failing.name)
-    number = progress.show_hint(lesson, check.name, len(check.task.hints))
-    return Hint(failing.title, check.task.hints[number - 1], number, len(check.task.hints))
+    most = len(check.task.hints)
+    number = progress.show_hint(lesson, check.name, most) if report.target == "work" else 1
+    return Hint(failing.title, check.task.hints[number - 1], number, most)

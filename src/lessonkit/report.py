@@ -152,7 +152,7 @@ class Report:
 
 def shorten(text: str, limit: int = SHOWN_CHARACTERS) -> str:
     """`text` on one line, cut after `limit` characters with the full length told."""
-    line = " ".join(text.split())
+    line = " ".join(text.splitlines())
     if len(line) <= limit:
         return line
     return f"{line[:limit]}… ({len(text):,} characters in all)"

@@ -125,4 +125,4 @@ def title_of(function: Any) -> str:
 
 
 def _line(text: str) -> str:
-    return " ".join(text.split())
+    return " ".join(text.splitlines())
