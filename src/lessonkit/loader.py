@@ -1,7 +1,9 @@
 """Loads a learner's main.py, and says in one sentence what is wrong with one that does not load."""
 
 import importlib.util
+import io
 import sys
+import tokenize
 import traceback
 from importlib.machinery import FileFinder, PathFinder, SourceFileLoader
 from pathlib import Path
@@ -124,13 +126,17 @@ def _refuse_unreadable(target: Target) -> None:
         raise _failure(
             target, "empty", "is empty", "Undo in your editor, or bring the starter back: uv run lesson reset"
         )
+    save_again = "Save it again as UTF-8 (in VS Code: Save with Encoding)."
     if b"\0" in data:
         raise _failure(
-            target,
-            "encoding",
-            "holds NUL bytes, so it is not a text file that Python can read",
-            "Save it again as UTF-8 (in VS Code: Save with Encoding), or bring the starter back: uv run lesson reset",
+            target, "encoding", "holds NUL bytes, so it is not a text that Python can read", save_again
         )
+    try:
+        data.decode(tokenize.detect_encoding(io.BytesIO(data).readline)[0])
+    except (SyntaxError, UnicodeDecodeError):
+        raise _failure(
+            target, "encoding", "is not saved as UTF-8, which is what Python expects", save_again
+        ) from None
 
 
 def _refuse_shadows(folder: Path) -> None:
@@ -205,14 +211,6 @@ def _explain(error: BaseException, target: Target) -> Problem:
 
 def _explain_syntax(error: SyntaxError, target: Target) -> Problem:
     file = Path(error.filename) if error.filename and Path(error.filename).is_file() else target.main
-    if "codec can't decode" in str(error) or "encoding" in str(error):
-        return Problem(
-            "encoding",
-            f"{file.name} is not saved as UTF-8, which is what Python expects.",
-            "Save it again as UTF-8 (in VS Code: Save with Encoding).",
-            str(file),
-            error.lineno,
-        )
     code = (error.text or "").strip()
     shown = f": `{code}`" if code else ""
     return Problem(

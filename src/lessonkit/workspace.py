@@ -118,8 +118,8 @@ def _replace(
 ) -> Path | None:
     """Make `names` in the working folder hold `contents`, moving what is there into a new backup.
 
-    The new bytes are all on the disk before the first old file moves; if placing them fails, the old
-    files move back.
+    The new bytes are all on the disk before the first old file moves; if placing them fails, they are
+    taken away again and the old files move back.
     """
     names = list(names)
     if not names:
@@ -128,6 +128,7 @@ def _replace(
     stage = lesson.work.parent / ".new" / f"{lesson.name}-{os.getpid()}"
     shutil.rmtree(stage, ignore_errors=True)
     moved: list[tuple[Path, Path]] = []
+    placed: list[tuple[Path, bytes]] = []
     backup = backup_folder(lesson) / datetime.now().strftime("%Y%m%d-%H%M%S-%f")
     try:
         for name in names:
@@ -143,7 +144,11 @@ def _replace(
                 moved.append((path, saved))
             path.parent.mkdir(parents=True, exist_ok=True)
             os.replace(stage / name, path)
+            placed.append((path, contents[name]))
     except BaseException:
+        for path, data in placed:
+            if path.read_bytes() == data:
+                path.unlink()
         for path, saved in reversed(moved):
             os.replace(saved, path)
         raise

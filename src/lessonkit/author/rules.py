@@ -66,7 +66,11 @@ def steps_are_numbered(lesson: Lesson) -> Iterator[str]:
 
 def checks_are_complete(lesson: Lesson) -> Iterator[str]:
     """Every check has a title, an operation, one to three hints, and a message on each assert."""
-    declared = {check.name: check for check in checks_of(lesson)} if lesson.suite.is_file() else {}
+    try:
+        declared = {check.name: check for check in checks_of(lesson)} if lesson.suite.is_file() else {}
+    except Exception as error:
+        yield f"tests/{lesson.suite.name} cannot be imported: {type(error).__name__}: {error}."
+        return
     if not declared:
         yield f"tests/{lesson.suite.name} has no check."
     for name in lesson.check_names():

@@ -92,6 +92,8 @@ def check(
 
     out = console()
     report = run.report()
+    if report.error is not None and report.error.kind == "target":
+        raise LessonError(f"{report.error.message} {report.error.next_step}")
     if target == "work":
         progress.record(lesson, report)
     if json:
