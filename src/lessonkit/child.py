@@ -8,6 +8,21 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 DETAILS_CHARACTERS = 3_000
+UNUSED_PLUGINS = (  # parts of pytest that a suite never needs; each costs every run a millisecond or so
+    "cacheprovider",
+    "debugging",
+    "doctest",
+    "faulthandler",
+    "junitxml",
+    "legacypath",
+    "nose",
+    "pastebin",
+    "setuponly",
+    "setupplan",
+    "stepwise",
+    "subtests",
+    "unittest",
+)
 
 
 def main(connection: "Connection[Any, Any]", suite: str, target: str, time_scale: float) -> None:
@@ -44,7 +59,7 @@ def run_pytest(suite: str, target: str, time_scale: float, send: Any) -> tuple[i
 
     arguments = [suite, f"--target={target}", "--rootdir", os.path.dirname(suite), "-c", os.devnull]
     arguments += ["-q", "--capture=no", "--assert=plain", "--import-mode=importlib", "--noconftest"]
-    arguments += ["--strict-markers", "-p", "no:cacheprovider", "-p", "no:faulthandler"]
+    arguments += ["--strict-markers", *(f"-pno:{name}" for name in UNUSED_PLUGINS)]
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     before, sys.stdout = sys.stdout, io.StringIO()
     try:

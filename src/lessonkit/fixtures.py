@@ -1,4 +1,7 @@
-"""The fixtures of every suite: `client`, `main`, `given`, `model`. Through these alone a check reaches learner code."""
+"""The fixtures of every suite: `client`, `main`, `given`, `model`, `deprecations`, and `optimized` from its own module.
+
+Through these alone a check reaches learner code.
+"""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,6 +12,7 @@ import pytest
 
 from lessonkit import model
 from lessonkit.client import RecordingClient
+from lessonkit.deprecations import Deprecation, heard
 from lessonkit.loader import describe
 from lessonkit.plugin import CHECKS, EXCHANGES, Stopped
 from lessonkit.report import Problem
@@ -38,6 +42,16 @@ def client(request: pytest.FixtureRequest) -> Iterator[RecordingClient]:
     request.node.stash[EXCHANGES] = recording.exchanges
     with _lifespan(recording, session):
         yield recording
+
+
+@pytest.fixture
+def deprecations(
+    request: pytest.FixtureRequest, client: RecordingClient
+) -> Iterator[Callable[[], list[Deprecation]]]:
+    """Gives the deprecated things that were used at import and in this check so far: `deprecations()`."""
+    session = request.config.stash[CHECKS].session(request.node)
+    with heard(session.folder) as found:
+        yield lambda: [*session.deprecations, *found()]
 
 
 @contextmanager

@@ -4,7 +4,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from io import TextIOBase
 from types import ModuleType
 from typing import Any, NoReturn, TextIO
@@ -106,26 +106,30 @@ class Seal:
             for name, module in sys.modules.items()
             if isinstance(module, ModuleType) and name.startswith(SEALED) and name not in REBOUND_BY_PYTEST
         }
-        self._parts = [(owner, label, dict(vars(owner))) for owner, label in _owners(self._modules.values())]
+        self._parts = [
+            (vars(owner), name, value, label)
+            for owner, label in _owners(self._modules.values())
+            for name, value in vars(owner).items()
+            if callable(value)
+        ]
 
     def broken(self) -> str | None:
         """The name of a thing that is no longer what it was, or None."""
         for name, module in self._modules.items():
             if sys.modules.get(name) is not module:
                 return name
-        for owner, label, before in self._parts:
-            now = vars(owner)
-            for name, value in before.items():
-                if now.get(name, None) is not value and callable(value):
-                    return f"{label}.{name}"
+        for now, name, value, label in self._parts:
+            if now.get(name) is not value:
+                return f"{label}.{name}"
         return None
 
 
-def _owners(modules: Any) -> list[tuple[Any, str]]:
+def _owners(modules: Iterable[ModuleType]) -> list[tuple[Any, str]]:
+    """The modules and the classes that they define, each with its dotted name."""
     found: list[tuple[Any, str]] = []
     for module in modules:
         found.append((module, module.__name__))
-        for name, value in list(vars(module).items()):
+        for name, value in vars(module).items():
             if isinstance(value, type) and value.__module__ == module.__name__:
                 found.append((value, f"{module.__name__}.{name}"))
     return found

@@ -17,7 +17,7 @@ from lessonkit.report import CheckResult, Exchange, Problem, stuck
 from lessonkit.session import MissingOperation, Session
 from lessonkit.suite import Task, task_of, title_of
 
-FIXTURES = ("lessonkit.fixtures",)
+FIXTURES = ("lessonkit.fixtures", "lessonkit.optimized")
 LOAD_SECONDS = 20.0
 CHECK_SECONDS = 10.0
 

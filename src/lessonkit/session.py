@@ -13,6 +13,7 @@ from fastapi import FastAPI
 
 from lessonkit import guard
 from lessonkit.course import Lesson, LessonError
+from lessonkit.deprecations import Deprecation, heard
 from lessonkit.loader import LoadFailure, describe, load
 from lessonkit.report import Problem
 from lessonkit.suite import Task
@@ -33,6 +34,7 @@ class Session:
     """Opens a target, loads its main.py, and knows what stands in the way (`problem`) if anything does.
 
     `environment` holds environment variables that are set before main.py is imported, until `close`.
+    `deprecations` are the deprecated things that main.py used while it was imported.
     """
 
     def __init__(self, lesson: Lesson, wanted: str, environment: Mapping[str, str] | None = None) -> None:
@@ -41,6 +43,7 @@ class Session:
         self.target: Target | None = None
         self.module: ModuleType | None = None
         self.problem: Problem | None = None
+        self.deprecations: list[Deprecation] = []
         self.printed = guard.Printed(sys.__stdout__ or sys.stdout)
         self._environment = dict(environment or {})
         self._stack = ExitStack()
@@ -76,8 +79,9 @@ class Session:
         self._stack.callback(guard.release_exits)
         self._seal = guard.Seal()
         try:
-            with self.printing():
+            with self.printing(), heard(self.target.folder) as deprecations:
                 self.module = load(self.target)
+                self.deprecations = deprecations()
             self._operations = self._read_operations()
         except LoadFailure as failure:
             self.problem = failure.problem
