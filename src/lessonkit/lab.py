@@ -1,16 +1,24 @@
 """Opens JupyterLab on a lesson: offline, without prompts, and with the URL printed where no browser opens."""
 
+import json
 import os
+import secrets
+import socket
 import subprocess
 import sys
 import webbrowser
+from pathlib import Path
+from typing import Any
 
 from lessonkit.course import Lesson, LessonError
 
+FIRST_PORT = 8888
 SILENT = {
+    "Application.log_level": "ERROR",
     "LabApp.news_url": "None",
     "LabApp.check_for_updates_class": "jupyterlab.NeverCheckForUpdate",
     "LabApp.extension_manager": "readonly",
+    "ServerApp.port_retries": "0",
 }
 
 
@@ -19,27 +27,76 @@ def open_lab(lesson: Lesson) -> None:
 
     Raises LessonError when JupyterLab cannot be started.
     """
-    command = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={lesson.work.parent}"]
-    command += [f"--LabApp.default_url=/lab/tree/{lesson.name}/{lesson.notebook.name}"]
-    command += [f"--{name}={value}" for name, value in SILENT.items()]
+    port, token = _free_port(), secrets.token_hex(16)
+    layouts = lesson.work.parent / ".jupyter"
+    page = f"/lab/workspaces/{_lay_out(lesson, layouts)}"
+    options = SILENT | {
+        "LabApp.app_settings_dir": str(Path(__file__).with_name("jupyter")),
+        "ServerApp.root_dir": str(lesson.work.parent),
+        "ServerApp.port": str(port),
+        "LabApp.default_url": page,
+    }
+    command = [sys.executable, "-m", "jupyterlab", *(f"--{name}={value}" for name, value in options.items())]
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         command.append("--allow-root")
-    if not _browser():
+    if _browser():
+        print("JupyterLab opens in your browser. If it does not, open this address:")
+    else:
         command.append("--no-browser")
-        print("No browser can be opened from here: open the address with `token=` that comes below.")
-    print("JupyterLab runs until you press Ctrl-C in this terminal.", flush=True)
-    environment = os.environ | {"JUPYTERLAB_WORKSPACES_DIR": str(lesson.work.parent / ".jupyter")}
+        print("No browser can be opened from here. Open this address in one:")
+    print(f"  http://localhost:{port}{page}?token={token}")
+    print("JupyterLab runs until you press Ctrl-C here; your files are saved all the same.", flush=True)
+    environment = os.environ | {
+        "JUPYTER_TOKEN": token,
+        "JUPYTERLAB_WORKSPACES_DIR": str(layouts),
+    }
     try:
         status = subprocess.run(command, env=environment, check=False).returncode
     except OSError as error:
         raise LessonError(f"JupyterLab could not be started ({error.strerror}). Try: uv sync") from error
     except KeyboardInterrupt:
         return
-    if status not in (0, 130, -2):
+    if status not in (0, 130, -2, -15):
         raise LessonError(
             f"JupyterLab ended with status {status}. Its last lines above say why; without it, open the notebook "
             "in another editor and use: uv run lesson check"
         )
+
+
+def _lay_out(lesson: Lesson, layouts: Path) -> str:
+    """Write JupyterLab's layout of a lesson (notebook left, main.py right) unless the learner has one.
+
+    Returns the layout's name, which is part of the address.
+    """
+    from jupyterlab_server.workspaces_handler import WorkspacesManager
+
+    notebook, editor = f"{lesson.name}/{lesson.notebook.name}", f"{lesson.name}/main.py"
+    panes = [f"notebook:{notebook}", f"editor:{editor}"]
+    children = [{"type": "tab-area", "currentIndex": 0, "widgets": [pane]} for pane in panes]
+    dock = {"type": "split-area", "orientation": "horizontal", "sizes": [0.55, 0.45], "children": children}
+    side: dict[str, Any] = {"collapsed": True, "current": None, "widgets": []}
+    layout = {"main": {"dock": dock, "current": panes[0]}, "left": side, "right": side}
+    data: dict[str, Any] = {
+        "layout-restorer:data": layout,
+        panes[0]: {"data": {"path": notebook, "factory": "Notebook"}},
+        panes[1]: {"data": {"path": editor, "factory": "Editor"}},
+    }
+    manager = WorkspacesManager(str(layouts))
+    if lesson.name not in {known["metadata"]["id"] for known in manager.list_workspaces()}:
+        manager.save(lesson.name, json.dumps({"data": data, "metadata": {"id": lesson.name}}))
+    return lesson.name
+
+
+def _free_port() -> int:
+    """The first free port on this machine from `FIRST_PORT` on; any free one when a hundred are taken."""
+    for port in (*range(FIRST_PORT, FIRST_PORT + 100), 0):
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return int(probe.getsockname()[1])
+    raise LessonError("No free port was found for JupyterLab. Close another server, then try again.")
 
 
 def _browser() -> bool:

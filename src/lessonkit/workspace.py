@@ -17,6 +17,7 @@ from lessonkit.course import Lesson, LessonError
 from lessonkit.files import explained, locked, write_atomically
 
 IGNORED = {"README.md", "__pycache__"}
+KERNEL = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,20 @@ def given_files(lesson: Lesson) -> dict[str, Path]:
     return found
 
 
+def given_contents(lesson: Lesson) -> dict[str, bytes]:
+    """What the given files hold as a learner receives them: the notebook also names its kernel.
+
+    The tracked notebook names none; without one JupyterLab would ask for it before the first cell.
+    """
+    contents = {name: path.read_bytes() for name, path in given_files(lesson).items()}
+    if lesson.notebook.name in contents:
+        notebook = json.loads(contents[lesson.notebook.name])
+        notebook["metadata"] = {"kernelspec": KERNEL, "language_info": {"name": "python"}}
+        text = json.dumps(notebook, indent=1, ensure_ascii=False)
+        contents[lesson.notebook.name] = f"{text}\n".encode()
+    return contents
+
+
 def start(lesson: Lesson) -> Started:
     """Put the lesson's files into its working folder.
 
@@ -50,22 +65,20 @@ def start(lesson: Lesson) -> Started:
     Raises LessonError when the folder cannot be written.
     """
     with explained(f"Starting {lesson.name}"), locked(lesson.work.parent):
-        given, known = given_files(lesson), _handed_out(lesson)
+        given, known = given_contents(lesson), _handed_out(lesson)
         created, updated, kept, newer = [], [], [], []
-        for name, source in given.items():
+        for name, data in given.items():
             path = lesson.work / name
             if not os.path.lexists(path):
                 created.append(name)
             elif not path.is_file() or _digest(path.read_bytes()) != known.get(name):
                 kept.append(name)
-                if known.get(name) not in (None, _digest(source.read_bytes())):
+                if known.get(name) not in (None, _digest(data)):
                     newer.append(name)
-            elif known[name] != _digest(source.read_bytes()):
+            elif known[name] != _digest(data):
                 updated.append(name)
         earlier = _latest_backup(lesson) if created else None
-        backup = _replace(
-            lesson, [*created, *updated], {name: path.read_bytes() for name, path in given.items()}
-        )
+        backup = _replace(lesson, [*created, *updated], given)
         return Started(tuple(created), tuple(updated), tuple(kept), tuple(newer), backup, earlier)
 
 
@@ -77,7 +90,7 @@ def reset(lesson: Lesson, to: str | None = None) -> Started:
     """
     with explained(f"Resetting {lesson.name}"), locked(lesson.work.parent):
         if to is None:
-            contents = {name: path.read_bytes() for name, path in given_files(lesson).items()}
+            contents = given_contents(lesson)
         else:
             contents = _contents_of(backup_folder(lesson), to)
         changed = [
