@@ -166,7 +166,7 @@ def _row(one: CheckResult) -> str:
 
 def _box(title: str, message: str) -> str:
     rows = "".join(
-        f'<tr><th scope="row" style="{_LEFT}">{escape(label)}</th>'
+        f'<tr><th scope="row" style="{_LEFT};white-space:nowrap">{escape(label)}</th>'
         f'<td style="{_LEFT};{_CODE}">{escape(shorten(text, 1_500))}</td></tr>'
         for label, text in parts(message)
     )
