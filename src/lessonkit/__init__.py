@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from lessonkit.figures import timeline as timeline
     from lessonkit.notebook import check as check
     from lessonkit.notebook import hint as hint
     from lessonkit.notebook import predict as predict
@@ -24,9 +25,10 @@ _HOMES = {
     "hint": "lessonkit.notebook",
     "predict": "lessonkit.notebook",
     "task": "lessonkit.suite",
+    "timeline": "lessonkit.figures",
 }
 
-__all__ = ["check", "error_locations", "expected", "hint", "json_body", "predict", "task"]
+__all__ = ["check", "error_locations", "expected", "hint", "json_body", "predict", "task", "timeline"]
 
 
 def __getattr__(name: str) -> Any:

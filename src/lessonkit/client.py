@@ -1,8 +1,10 @@
 """The `client` of every check: FastAPI's TestClient, which also keeps what was sent and came back."""
 
 import shlex
+import threading
 from asyncio import CancelledError
 from collections.abc import Callable
+from contextvars import ContextVar
 from typing import Any
 
 import httpx2
@@ -20,33 +22,44 @@ class HandlerExit(RuntimeError):
     """The learner's code ended the program (`sys.exit()`, Ctrl-C) while it answered a request."""
 
 
+# What escaped from the app while it answered one request. TestClient hands the context of the thread that
+# sends on to the task that answers, so requests that are sent at once from several threads stay apart.
+_crashes: ContextVar[list[BaseException] | None] = ContextVar("crashes", default=None)
+
+
 class Recorder:
     """Stands around the learner's app: notes what escapes from it, and lets nothing end the process."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
-        self.crashes: list[BaseException] = []
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             await self.app(scope, receive, send)
         except Exception as error:
-            self.crashes.append(error)
+            _note(error)
             raise
         except (CancelledError, GeneratorExit):
             raise
         except BaseException as error:
             stop = HandlerExit(f"{type(error).__name__}, which would have ended the server")
             stop.__traceback__ = error.__traceback__
-            self.crashes.append(stop)
+            _note(stop)
             raise stop from None
+
+
+def _note(error: BaseException) -> None:
+    crashes = _crashes.get()
+    if crashes is not None:
+        crashes.append(error)
 
 
 class RecordingClient(TestClient):
     """FastAPI's TestClient that keeps every exchange in `exchanges`.
 
     `describe` turns an exception into words with the learner's own line; `printed` hands over what the
-    learner's code printed since it was last asked.
+    learner's code printed since it was last asked. Requests may be sent from several threads at once: a
+    crash belongs to its own request, and what is printed meanwhile to the one that is answered next.
     """
 
     def __init__(
@@ -55,24 +68,33 @@ class RecordingClient(TestClient):
         describe: Callable[[BaseException], str],
         printed: Callable[[], str],
     ) -> None:
-        self._recorder = Recorder(app)
+        self._lock = threading.Lock()
+        self._under_way = 0
         self._describe = describe
         self._printed = printed
         self.exchanges: list[Exchange] = []
-        super().__init__(self._recorder, raise_server_exceptions=False)
+        super().__init__(Recorder(app), raise_server_exceptions=False)
 
     def send(self, request: httpx2.Request, **options: Any) -> httpx2.Response:
-        self._recorder.crashes.clear()
-        self._printed()
+        with self._lock:
+            if not self._under_way:
+                self._printed()
+            self._under_way += 1
+        crashes: list[BaseException] = []
+        context = _crashes.set(crashes)
         response: httpx2.Response | None = None
         try:
             response = super().send(request, **options)
             return response
         finally:
-            self._keep(request, response)
+            _crashes.reset(context)
+            with self._lock:
+                self._under_way -= 1
+                self._keep(request, response, crashes)
 
-    def _keep(self, request: httpx2.Request, response: httpx2.Response | None) -> None:
-        crashes = self._recorder.crashes
+    def _keep(
+        self, request: httpx2.Request, response: httpx2.Response | None, crashes: list[BaseException]
+    ) -> None:
         path = request.url.raw_path.decode("ascii")
         body = _body(request)
         headers = {name: value for name, value in request.headers.items() if name in SHOWN_HEADERS}

@@ -16,7 +16,7 @@ class Deprecation:
     """One use of something deprecated.
 
     `library` is the package that announced it ("pydantic"; "builtins" for a plain DeprecationWarning),
-    `says` its first sentence on the matter, `file` and `line` the place of the use.
+    `says` its words on the matter, `file` and `line` the place of the use.
     """
 
     library: str
@@ -50,7 +50,8 @@ def _concerns(warning: warnings.WarningMessage, folder: Path) -> bool:
 
 
 def _read(warning: warnings.WarningMessage) -> Deprecation:
-    says = " ".join(str(warning.message).split()).split(". ")[0].rstrip(".")
+    own_words = getattr(warning.message, "message", None)  # Pydantic adds versions and an address to them
+    says = " ".join(str(own_words or warning.message).split()).rstrip(".")
     return Deprecation(_library(warning.category), says, Path(warning.filename).name, warning.lineno)
 
 

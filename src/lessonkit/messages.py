@@ -37,7 +37,7 @@ def for_assertion(text: str, exchanges: Sequence[Exchange]) -> str:
     if last.printed:
         parts.append(("Printed", shorten(last.printed)))
     if last.crash:
-        step = f"Your code raised an exception; mend that line first. Then: {step}"
+        step = f"Your code raised an exception, told above. {step}"
     return join([*parts, ("Next step", step)])
 
 

@@ -1,7 +1,8 @@
 """The pytest plugin under every suite: `--target`, the fixtures, route first, and messages that teach.
 
 It acts on tests marked with `@task` and leaves all others alone. A suite may set environment variables
-before the learner's code is imported, in a module-level dict called `ENVIRONMENT`.
+before the learner's code is imported, in a module-level dict called `ENVIRONMENT`; a value may be a
+function that gives the text.
 """
 
 import sys
@@ -17,7 +18,12 @@ from lessonkit.report import CheckResult, Exchange, Problem, stuck
 from lessonkit.session import MissingOperation, Session
 from lessonkit.suite import Task, task_of, title_of
 
-FIXTURES = ("lessonkit.fixtures", "lessonkit.optimized")
+FIXTURES = (
+    "lessonkit.fixtures",
+    "lessonkit.concurrency",
+    "lessonkit.optimized",
+    "lessonkit.upstream.fixture",
+)
 LOAD_SECONDS = 20.0
 CHECK_SECONDS = 10.0
 

@@ -8,6 +8,9 @@ import gc
 import os
 import sys
 import tempfile
+from collections.abc import Sequence
+from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
 
 from lessonkit import child
@@ -49,9 +52,12 @@ def test_failure(client):
 }
 
 
-def warm_up() -> None:
-    """Run a two-check suite in this process and freeze what it loaded."""
+def warm_up(packages: Sequence[str]) -> None:
+    """Import `packages`, run a two-check suite in this process, and freeze what all that loaded."""
     sys.dont_write_bytecode = True
+    for name in packages:
+        with suppress(ImportError):
+            import_module(name)
     with tempfile.TemporaryDirectory(prefix="lesson-") as scratch:
         root = Path(scratch).resolve()
         for name, text in _COURSE.items():
@@ -66,5 +72,5 @@ def warm_up() -> None:
     gc.freeze()
 
 
-if os.environ.get("LESSONKIT_WARM") == "1":  # set by the runner for its fork server, and nowhere else
-    warm_up()
+if os.environ.get("LESSONKIT_PRELOAD"):  # set by the runner for its fork server, and nowhere else
+    warm_up(os.environ["LESSONKIT_PRELOAD"].split())

@@ -1,13 +1,15 @@
 """Every run of a suite, whoever asks for it, is `run(lesson, target)`: a process of its own, with a limit."""
 
+import ast
 import multiprocessing
 import os
 import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from multiprocessing.connection import Connection
 from types import ModuleType
 from typing import Any
@@ -20,6 +22,7 @@ START_SECONDS = 60.0
 SILENCE_SECONDS = 25.0
 
 _starting = threading.Lock()
+_preloaded: set[str] = set()
 
 
 def run(lesson: Lesson, target: str = "work", *, warm: bool = True, time_scale: float = 1.0) -> Report:
@@ -50,7 +53,7 @@ class Run:
         self._on_check = on_check
         self._limit = SILENCE_SECONDS * time_scale
         self._began = time.perf_counter()
-        context = _context(warm)
+        context = _context(warm, lesson)
         ours, theirs = context.Pipe(duplex=True)
         self._connection: Connection[Any, Any] = ours
         arguments = (theirs, str(lesson.suite), target, time_scale)
@@ -107,12 +110,42 @@ class Run:
         self._process.join()
 
 
-def _context(warm: bool) -> Any:
-    if warm and "forkserver" in multiprocessing.get_all_start_methods():
-        context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(["lessonkit.preload"])
-        return context
-    return multiprocessing.get_context("spawn")
+def _context(warm: bool, lesson: Lesson) -> Any:
+    if not warm or "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["lessonkit.preload"])
+    preload([lesson])
+    return context
+
+
+def preload(lessons: Iterable[Lesson]) -> None:
+    """Let the fork server hold, from its next start on, all packages that these lessons' solutions import.
+
+    One that runs already without them is replaced; runs under way go on.
+    """
+    from multiprocessing import forkserver
+
+    with _starting:
+        wanted = {package for lesson in lessons for package in packages_of(lesson)} - _preloaded
+        if wanted and _preloaded:
+            forkserver._forkserver._stop()  # type: ignore[attr-defined]  # there is no public way
+        _preloaded.update(wanted)
+
+
+@cache
+def packages_of(lesson: Lesson) -> frozenset[str]:
+    """The names of the packages outside the lesson that its solution imports ("fastapi", "anthropic")."""
+    found: set[str] = set()
+    for path in lesson.solution.glob("*.py"):
+        with suppress(SyntaxError, ValueError):
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.Import):
+                    found.update(alias.name for alias in node.names)
+                elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                    found.add(node.module)
+    own = {path.stem for path in lesson.solution.iterdir()} if lesson.solution.is_dir() else set()
+    return frozenset(name for name in found if name.partition(".")[0] not in own | {"lessonkit"})
 
 
 @contextmanager
@@ -123,7 +156,11 @@ def _as_a_bare_program() -> Iterator[None]:
     parent's `sys.path` first, where a learner's `fastapi.py` may lie.
     """
     main, path = sys.modules["__main__"], sys.path[:]
-    changed = {"PYTHONSAFEPATH": "1", "LESSONKIT_WARM": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+    changed = {
+        "PYTHONSAFEPATH": "1",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "LESSONKIT_PRELOAD": " ".join(sorted(_preloaded)) or "fastapi",
+    }
     before = {name: os.environ.get(name) for name in changed}
     sys.modules["__main__"] = ModuleType("__main__")
     sys.path[:] = [entry for entry in path if entry and os.path.abspath(entry) != os.getcwd()]

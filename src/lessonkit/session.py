@@ -19,6 +19,8 @@ from lessonkit.report import Problem
 from lessonkit.suite import Task
 from lessonkit.targets import Target, open_target
 
+Environment = Mapping[str, str | Callable[[], str]]
+
 
 class MissingOperation(Exception):
     """The app has no such operation; carries what it has and what to do."""
@@ -37,7 +39,7 @@ class Session:
     `deprecations` are the deprecated things that main.py used while it was imported.
     """
 
-    def __init__(self, lesson: Lesson, wanted: str, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(self, lesson: Lesson, wanted: str, environment: Environment | None = None) -> None:
         self.lesson = lesson
         self.wanted = wanted
         self.target: Target | None = None
@@ -152,10 +154,11 @@ class Session:
         ]
 
 
-def _set_environment(variables: Mapping[str, str]) -> Callable[[], None]:
+def _set_environment(variables: Environment) -> Callable[[], None]:
     """Set environment variables; returns what sets them back."""
     before = {name: os.environ.get(name) for name in variables}
-    os.environ.update(variables)
+    for name, value in variables.items():
+        os.environ[name] = value() if callable(value) else value
 
     def restore() -> None:
         for name, value in before.items():

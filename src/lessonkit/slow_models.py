@@ -79,9 +79,9 @@ class Call:
         if not self.record.instant:
             await asyncio.sleep(SECONDS)
             return
-        for _ in range(LOOP_TURNS):  # others that are about to call get there first
-            await asyncio.sleep(0)
         if self.place is None:
+            for _ in range(LOOP_TURNS):  # others that are about to call do so meanwhile
+                await asyncio.sleep(0)
             return
         held = asyncio.wrap_future(self.place)
         patience = Patience(self.record)
@@ -134,6 +134,8 @@ class Record:
         self._holding = False
         self._until: int | None = None
         self._held: list[Future[None]] = []
+        self._last_first = False
+        self._leaving: list[Future[None]] = []
 
     @property
     def in_flight(self) -> int:
@@ -147,7 +149,7 @@ class Record:
             self.calls.append(call)
             self._in_flight += 1
             self.peak = max(self.peak, self._in_flight)
-            if self._holding and text not in self.failing:
+            if self._holding and not (isinstance(text, str) and text in self.failing):
                 call.place = Future()
                 self._held.append(call.place)
             enough = self._until is not None and self._in_flight >= self._until
@@ -156,33 +158,49 @@ class Record:
         return call
 
     def end(self, call: Call, outcome: str) -> None:
-        """Count the end of a call."""
+        """Count the end of a call; where the last goes first, the one before it goes on."""
+        call.outcome, call.ended = outcome, time.perf_counter()
         with self._lock:
             self._in_flight -= 1
-        call.outcome, call.ended = outcome, time.perf_counter()
+        if call.place is not None:
+            self._let_one_go()
 
-    def hold(self, until: int | None = None, patience_ticks: int = PATIENCE_TICKS) -> None:
+    def hold(
+        self,
+        until: int | None = None,
+        *,
+        last_first: bool = False,
+        patience_ticks: int = PATIENCE_TICKS,
+    ) -> None:
         """From now on calls wait: for `release()`, or until `until` of them are in flight.
 
+        Then they go on together, or with `last_first` one by one, the last to come before all others.
         One that fails is never held. When nobody joins for `patience_ticks` ticks in a row, the hold
         ends by itself and `gave_up` says so: code that calls one after the other gets to its end.
         """
         with self._lock:
             self._holding, self._until, self.gave_up = True, until, False
+            self._last_first = last_first
             self.patience_ticks = patience_ticks
 
     def release(self) -> None:
-        """Let everyone go on, those who came last first, and hold nobody from now on."""
+        """Let those who wait go on, and hold nobody from now on."""
         with self._lock:
-            held, self._held, self._holding, self._until = self._held, [], False, None
-        for place in reversed(held):
-            if place.set_running_or_notify_cancel():
-                place.set_result(None)
+            self._leaving += self._held
+            self._held, self._holding, self._until = [], False, None
+        while self._let_one_go() and not self._last_first:
+            pass
 
     def give_up(self) -> None:
         """End a hold that nobody ends."""
         self.gave_up = self.gave_up or self._holding
         self.release()
+
+    def forget(self) -> None:
+        """Count calls and the peak from now on."""
+        with self._lock:
+            self.calls.clear()
+            self.peak = self._in_flight
 
     def wait_for(self, count: int) -> int:
         """Wait until `count` calls are in flight, or nobody has joined for a while; returns how many are."""
@@ -191,6 +209,16 @@ class Record:
             time.sleep(TICK_SECONDS)
             still, seen = (still + 1, seen) if len(self.calls) == seen else (0, len(self.calls))
         return self.in_flight
+
+    def _let_one_go(self) -> bool:
+        while True:
+            with self._lock:
+                place = self._leaving.pop() if self._leaving else None
+            if place is None:
+                return False
+            if place.set_running_or_notify_cancel():
+                place.set_result(None)
+                return True
 
 
 class Patience:

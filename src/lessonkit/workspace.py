@@ -89,10 +89,7 @@ def reset(lesson: Lesson, to: str | None = None) -> Started:
     cannot be written; then nothing has changed.
     """
     with explained(f"Resetting {lesson.name}"), locked(lesson.work.parent):
-        if to is None:
-            contents = given_contents(lesson)
-        else:
-            contents = _contents_of(backup_folder(lesson), to)
+        contents = given_contents(lesson) if to is None else _contents_of(backup_folder(lesson), to)
         changed = [
             name
             for name, data in contents.items()

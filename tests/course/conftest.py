@@ -11,7 +11,7 @@ import pytest
 from lessonkit.author.notebooks import run_notebook
 from lessonkit.course import Course, Lesson, find_course
 from lessonkit.report import Report
-from lessonkit.runner import run
+from lessonkit.runner import preload, run
 
 WORKERS = 2
 Result = TypeVar("Result")
@@ -25,6 +25,7 @@ def course() -> Course:
 @pytest.fixture(scope="session")
 def reports(request: pytest.FixtureRequest) -> Iterator[Callable[[Lesson, str], Report]]:
     """The report of a lesson's suite on a target."""
+    preload(find_course(Path(__file__)).lessons())
     with _side_by_side(request, "reports", run) as get:
         yield get
 

@@ -43,7 +43,7 @@ def test_folder_with_spaces_and_letters_of_other_languages(lesson: Lesson) -> No
 
 def test_preloaded_process_has_one_thread_and_can_be_forked() -> None:
     code = "import lessonkit.preload, threading; print(threading.active_count())"
-    environment = os.environ | {"LESSONKIT_WARM": "1"}
+    environment = os.environ | {"LESSONKIT_PRELOAD": "fastapi anthropic"}
     done = subprocess.run(
         [sys.executable, "-c", code],
         env=environment,

@@ -1,0 +1,116 @@
+"""The figures of the notebooks, drawn with matplotlib in colours that everyone can tell apart.
+
+Each comes with a sentence that says the same in words, as the picture's alternative text.
+"""
+
+import base64
+import io
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import TYPE_CHECKING
+
+from lessonkit.at_once import TimedRequest, most_at_once
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+WAITING = "#cccccc"  # light grey, hatched
+WORKING = "#0072b2"  # Okabe and Ito's blue
+FAILED = "#d55e00"  # and their vermilion, with a mark of its own
+PANEL_INCHES = 3.2
+HEIGHT_INCHES = 3.0
+ROW_INCHES = 0.11
+DOTS_PER_INCH = 110
+MOST_LABELS = 12
+
+
+class Picture:
+    """A drawn figure: an image with a description in a notebook, the description everywhere else."""
+
+    def __init__(self, figure: "Figure", description: str) -> None:
+        self.figure = figure
+        self.description = description
+
+    def _repr_html_(self) -> str:
+        buffer = io.BytesIO()
+        self.figure.savefig(buffer, format="png", dpi=DOTS_PER_INCH, facecolor="white")
+        data = base64.b64encode(buffer.getvalue()).decode("ascii")
+        alt = escape(self.description, quote=True)
+        return f'<img style="max-width:100%" alt="{alt}" src="data:image/png;base64,{data}">'
+
+    def __repr__(self) -> str:
+        return self.description
+
+
+def timeline(
+    requests: Sequence[TimedRequest] | Mapping[str, Sequence[TimedRequest]], title: str = ""
+) -> Picture:
+    """Draw each request as a bar: hatched grey while it waits, blue while a model works on it.
+
+    `requests` is one burst, or several by name, which are drawn side by side on one scale. Times are in
+    seconds since the first request of a burst was sent.
+    """
+    from matplotlib.figure import Figure  # without pyplot: no state, no window, no backend to choose
+
+    panels = dict(requests) if isinstance(requests, Mapping) else {"": requests}
+    rows = max(len(burst) for burst in panels.values())
+    width = max(PANEL_INCHES * len(panels), 6.4)
+    figure = Figure(figsize=(width, HEIGHT_INCHES + ROW_INCHES * max(rows - 8, 0)), layout="constrained")
+    axes: list[Axes] = list(figure.subplots(1, len(panels), sharex=True, sharey=True, squeeze=False)[0])
+    for area, (name, burst) in zip(axes, panels.items(), strict=True):
+        _draw(area, name, burst)
+    axes[0].set_ylabel("request")
+    axes[0].invert_yaxis()
+    figure.suptitle(title or "Requests that were sent at once")
+    figure.legend(handles=_legend(panels), loc="outside lower center", ncols=3, frameon=False)
+    return Picture(figure, _in_words(title, panels))
+
+
+def _draw(area: "Axes", name: str, burst: Sequence[TimedRequest]) -> None:
+    area.set_title(name, fontsize=10)
+    area.set_xlabel("seconds since sending")
+    area.set_xlim(left=0)
+    places = range(1, len(burst) + 1)
+    area.barh(
+        places,
+        [request.ended - request.sent for request in burst],
+        left=[request.sent for request in burst],
+        color=WAITING,
+        edgecolor="#888888",
+        hatch="////",
+        linewidth=0.4,
+        height=0.7,
+    )
+    for place, request in zip(places, burst, strict=True):
+        if request.began is not None and request.done is not None:
+            area.barh(place, request.done - request.began, left=request.began, color=WORKING, height=0.7)
+        if request.status >= 400:
+            area.plot(request.ended, place, marker="X", color=FAILED, markersize=7)
+    step = -(-len(burst) // MOST_LABELS)
+    shown = [place for place in places if place % step == 0 or step == 1]
+    area.set_yticks(shown, [burst[place - 1].label for place in shown])
+    area.spines[["top", "right"]].set_visible(False)
+
+
+def _legend(panels: Mapping[str, Sequence[TimedRequest]]) -> list[object]:
+    from matplotlib.lines import Line2D
+    from matplotlib.patches import Patch
+
+    handles: list[object] = [
+        Patch(facecolor=WAITING, edgecolor="#888888", hatch="////", label="waits"),
+        Patch(facecolor=WORKING, label="in the model"),
+    ]
+    if any(request.status >= 400 for burst in panels.values() for request in burst):
+        handles.append(Line2D([], [], marker="X", color=FAILED, linestyle="", label="failed"))
+    return handles
+
+
+def _in_words(title: str, panels: Mapping[str, Sequence[TimedRequest]]) -> str:
+    lines = [title] if title else []
+    for name, burst in panels.items():
+        lines.append(
+            f"{name + ': ' if name else ''}{len(burst)} requests at once, at most {most_at_once(burst)} in the model "
+            f"at a time, the last answered after {max(request.ended for request in burst):.2f} s"
+        )
+    return "\n".join(lines)

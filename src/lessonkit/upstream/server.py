@@ -1,0 +1,294 @@
+"""The stand-in's server: a real HTTP server in a thread, with what it received on record."""
+
+import asyncio
+import json
+import socket
+import threading
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+import uvicorn
+from starlette.types import Receive, Scope, Send
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from lessonkit.model import run_model
+from lessonkit.upstream import wire
+from lessonkit.upstream.steps import Answer, Drop, Failure, NotAMessage, Silence, Step, Text
+
+START_SECONDS = 10.0
+PATIENCE_SECONDS = 3.0  # how long a barrier or a held stream waits before it lets go by itself
+
+
+@dataclass
+class Call:
+    """One call as it arrived. `gone` is set when the caller left before the answer was complete."""
+
+    path: str
+    headers: dict[str, str]
+    body: Any
+    connection: tuple[str, int]
+    sent: list[str] = field(default_factory=list)
+    answered: threading.Event = field(default_factory=threading.Event)
+    gone: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def prompt(self) -> str:
+        """The text of the last message."""
+        return wire.last_text(self.body)
+
+
+class Upstream:
+    """A running stand-in. `url` is what goes into ANTHROPIC_BASE_URL; `close()` ends it.
+
+    `calls` holds every call since `reset()`; `peak` is how many were in flight at once; `connections`
+    how many connections were opened, `open_connections` how many still are.
+    """
+
+    def __init__(self, port: int = 0) -> None:
+        self._socket = socket.socket()
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._socket.bind(("127.0.0.1", port))
+        self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
+        self.transports: dict[tuple[str, int], asyncio.Transport] = {}
+        self.all_closed = threading.Condition()
+        self.reset()
+        config = uvicorn.Config(
+            self._app, http=_protocol(self), interface="asgi3", lifespan="off", log_config=None, ws="none"
+        )
+        self._server = uvicorn.Server(config)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._started = threading.Event()
+        self._thread = threading.Thread(target=self._serve, name="lesson-upstream", daemon=True)
+        self._thread.start()
+        if not self._started.wait(START_SECONDS):
+            raise RuntimeError("the stand-in upstream did not start")
+
+    def close(self) -> None:
+        """End the server; calls under way are cut."""
+        self._server.should_exit = self._server.force_exit = True
+        self._thread.join()
+        self._socket.close()
+
+    # -- what the suites say ------------------------------------------------------------------
+
+    def reset(self) -> None:
+        """Forget calls and scripts, and let everything go that is held."""
+        if hasattr(self, "_released"):
+            self.release()
+        self.calls: list[Call] = []
+        self.peak = 0
+        self.connections = 0
+        self._in_flight = 0
+        self._script: deque[Step] = deque()
+        self._always: Step | None = None
+        self._barrier = 0
+        self._released = threading.Event()
+        self._joined = threading.Event()
+
+    def script(self, *steps: Step) -> None:
+        """Answer the next calls with `steps`, one each; after them as usual."""
+        self._script.extend(steps)
+
+    def always(self, step: Step) -> None:
+        """Answer every call with `step`, until `reset()`."""
+        self._always = step
+
+    def hold(self, calls: int) -> None:
+        """Answer only when `calls` calls are in flight at once.
+
+        Nobody waits for ever: after `PATIENCE_SECONDS` a call is let go. The verdict is `peak`.
+        """
+        self._barrier = calls
+
+    def release(self) -> None:
+        """Let go what `Silence`, `hold_before` or `hold` keeps waiting."""
+        self._released.set()
+
+    @property
+    def open_connections(self) -> int:
+        return len(self.transports)
+
+    def wait_until_closed(self, seconds: float = PATIENCE_SECONDS) -> bool:
+        """Wait until no caller holds a connection open; False when one still does."""
+        with self.all_closed:
+            return self.all_closed.wait_for(lambda: not self.transports, seconds)
+
+    # -- the server ---------------------------------------------------------------------------
+
+    def _serve(self) -> None:
+        async def main() -> None:
+            self._loop = asyncio.get_running_loop()
+            serving = asyncio.create_task(self._server.serve([self._socket]))
+            while not self._server.started and not serving.done():
+                await asyncio.sleep(0.001)
+            self._started.set()
+            await serving
+
+        asyncio.run(main())
+
+    async def _app(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        body = await _read(receive)
+        call = Call(scope["path"], headers, body, tuple(scope["client"]))
+        self.calls.append(call)
+        self._in_flight += 1
+        self.peak = max(self.peak, self._in_flight)
+        if self._barrier and self._in_flight >= self._barrier:
+            self._joined.set()
+        watching = asyncio.create_task(self._watch(receive, call))
+        try:
+            await self._answer(call, send)
+            call.answered.set()
+        finally:
+            self._in_flight -= 1
+            watching.cancel()
+
+    async def _answer(self, call: Call, send: Send) -> None:
+        if call.path != "/v1/messages":
+            await _send_json(
+                send, 404, wire.error(Failure(404, "not_found_error", f"Not found: {call.path}"))
+            )
+            return
+        step = self._next(call)
+        if self._barrier:
+            await self._wait(call, lambda: self._joined.is_set() or self._released.is_set())
+        if isinstance(step, Silence):
+            await self._wait(call, self._released.is_set, seconds=None)
+            step = Drop()
+        if isinstance(step, Drop):
+            await self._cut(call)
+            await _send(send, 500, b"", {})
+        elif isinstance(step, Failure):
+            headers = {"retry-after": "1"} if step.status == 429 else {}
+            await _send_json(send, step.status, wire.error(step), headers | step.headers)
+        elif isinstance(step, NotAMessage):
+            await _send(send, 200, step.body.encode(), {"content-type": step.content_type})
+        elif call.body.get("stream"):
+            await self._stream(call, step, send)
+        else:
+            await _send_json(send, 200, wire.message(step, call.body))
+
+    def _next(self, call: Call) -> Step:
+        refused = wire.refusal(call.headers, call.body)
+        if self._script:
+            return self._script.popleft()
+        if self._always is not None:
+            return self._always
+        if refused is not None:
+            return refused
+        limit = call.body["max_tokens"]
+        text = run_model(call.prompt, limit, 0)
+        words = len(text.split())
+        reason = "max_tokens" if words >= limit else "end_turn"
+        return Answer((Text(text),) if text else (), stop_reason=reason)
+
+    async def _stream(self, call: Call, answer: Answer, send: Send) -> None:
+        await _start(
+            send, 200, {"content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache"}
+        )
+        pieces = 0
+        for event in wire.events(answer, call.body):
+            is_text = event[1].get("delta", {}).get("type") == "text_delta"
+            if is_text and answer.fail_after == pieces:
+                last = b""
+                if answer.error is None:
+                    await self._cut(call)
+                else:
+                    last = wire.sse(("error", wire.error(Failure(500, answer.error))))
+                await send({"type": "http.response.body", "body": last, "more_body": False})
+                return
+            if is_text:
+                pieces += 1
+                if answer.hold_before == pieces:
+                    await self._wait(call, self._released.is_set)
+            if call.gone.is_set():
+                return
+            call.sent.append(event[0])
+            await send({"type": "http.response.body", "body": wire.sse(event), "more_body": True})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _wait(
+        self, call: Call, ready: Callable[[], bool], seconds: float | None = PATIENCE_SECONDS
+    ) -> None:
+        """Wait until `ready()`, the caller leaves, or the patience is over."""
+        loop = asyncio.get_running_loop()
+        until = None if seconds is None else loop.time() + seconds
+        while not ready() and not call.gone.is_set() and (until is None or loop.time() < until):
+            await asyncio.sleep(0.002)
+
+    async def _watch(self, receive: Receive, call: Call) -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        if not call.answered.is_set():
+            call.gone.set()
+
+    async def _cut(self, call: Call) -> None:
+        """Cut the caller's connection; what is sent after that goes nowhere."""
+        transport = self.transports.get(call.connection)
+        if transport is not None:
+            transport.abort()
+        await self._wait(call, call.gone.is_set)
+
+
+def _protocol(upstream: Upstream) -> type[H11Protocol]:
+    """uvicorn's own protocol, which also notes each connection that opens and closes."""
+
+    class Noting(H11Protocol):
+        def connection_made(self, transport: Any) -> None:
+            super().connection_made(transport)
+            upstream.connections += 1
+            upstream.transports[tuple(transport.get_extra_info("peername"))] = transport
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            super().connection_lost(exc)
+            with upstream.all_closed:
+                upstream.transports.pop(tuple(self.transport.get_extra_info("peername")), None)
+                upstream.all_closed.notify_all()
+
+    return Noting
+
+
+async def _read(receive: Receive) -> Any:
+    data = b""
+    while True:
+        part = await receive()
+        data += part.get("body", b"")
+        if not part.get("more_body", False):
+            break
+    try:
+        return json.loads(data)
+    except ValueError:
+        return None
+
+
+async def _start(send: Send, status: int, headers: dict[str, str]) -> None:
+    every = {"request-id": wire.request_id()} | headers
+    pairs = [(name.encode(), value.encode()) for name, value in every.items()]
+    await send({"type": "http.response.start", "status": status, "headers": pairs})
+
+
+async def _send(send: Send, status: int, body: bytes, headers: dict[str, str]) -> None:
+    await _start(send, status, headers | {"content-length": str(len(body))})
+    await send({"type": "http.response.body", "body": body})
+
+
+async def _send_json(send: Send, status: int, data: Any, headers: dict[str, str] | None = None) -> None:
+    await _send(
+        send, status, json.dumps(data).encode(), {"content-type": "application/json"} | (headers or {})
+    )
+
+
+@cache
+def shared() -> Upstream:
+    """The one stand-in of this process, started when it is first asked for."""
+    return Upstream()
+
+
+def address() -> str:
+    """The URL of `shared()`: what a suite puts into its ENVIRONMENT as ANTHROPIC_BASE_URL."""
+    return shared().url

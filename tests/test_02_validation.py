@@ -1,0 +1,462 @@
+"""Lesson 2: you wrote no validation code.
+
+Each limit is probed at its two ends and one step outside. `model` shows what reached `run_model`: a
+request that is refused must never get that far.
+"""
+
+import json
+
+from lessonkit import error_locations, expected, task
+
+
+def names(reply, field):
+    """Whether the list of errors of a 422 reply names `field`, at any depth of a `loc`."""
+    return any(field in place.split(".") for place in error_locations(reply))
+
+
+def to_refuse(client, model, otherwise, field=None):
+    """The next step for a request that was not refused with 422; what came back tells the cause."""
+    last = client.exchanges[-1]
+    if (last.crash or "").startswith("ValidationError"):
+        return "Let FastAPI fill the model: the endpoint's parameter is request: PredictionRequest, and not a dict."
+    if last.status != 422 and '"loc"' in last.answer:
+        return f"The fault is found, and then answered with {last.status}: take out what turns FastAPI's 422 into that."
+    if last.status == 400:
+        return f"{otherwise} FastAPI then answers 422 by itself; take out your own check that answers 400."
+    if last.status == 200 and field and model.calls:
+        sent, reached = json.loads(last.body)[field], getattr(model.calls[-1], field)
+        if reached != sent:
+            shown = "another text" if isinstance(reached, str) else repr(reached)
+            return f"Do not replace a value, refuse it: `{field}` reached run_model as {shown}. {otherwise}"
+    return otherwise
+
+
+def to_name(reply, otherwise):
+    """The next step for a 422 that does not name the field."""
+    if error_locations(reply):
+        return f"{otherwise} A check of the model as a whole does not say which field is at fault."
+    return f"{otherwise} FastAPI then writes the answer, with its list of errors; an answer of your own has none."
+
+
+@task(
+    "POST /predict",
+    guard="lesson 1's endpoint is where you start, and limits must not change it",
+    hints=[
+        "Look at what you did to the defaults while you added the limits.",
+        "A limit does not make a field required, and a default does not replace a limit: a field may have both.",
+        "max_tokens: int = Field(default=512, …) and temperature: float = Field(default=0.7, …)",
+    ],
+)
+def test_text_alone_is_still_enough(client, model):
+    """Text alone is enough; the defaults are 512 and 0.7."""
+    reply = client.post("/predict", json={"text": "The door is"})
+    assert reply.status_code == 200, expected(
+        "status 200: only `text` is required",
+        next_step="Keep the defaults beside the limits: Field(default=512, …) and Field(default=0.7, …).",
+    )
+    assert model.calls, expected(
+        "run_model('The door is', 512, 0.7), but the model was not called",
+        next_step="Let the endpoint call run_model, as in lesson 1.",
+    )
+    call = model.calls[-1]
+    assert (call.text, call.max_tokens, call.temperature) == ("The door is", 512, 0.7), expected(
+        f"run_model('The door is', 512, 0.7); the call was "
+        f"run_model({call.text!r}, {call.max_tokens!r}, {call.temperature!r})",
+        next_step="Keep the defaults: 512 for max_tokens and 0.7 for temperature.",
+    )
+
+
+@task(
+    "POST /predict",
+    hints=[
+        "TODO(1): look at what a model does with a key that it does not know.",
+        "A model ignores unknown keys unless its configuration says otherwise: the setting is called extra.",
+        'In PredictionRequest: model_config = ConfigDict(extra="forbid")',
+    ],
+)
+def test_unknown_keys_are_refused(client, model):
+    """A key that is not in the contract is refused."""
+    reply = client.post("/predict", json={"text": "A queue"})
+    assert reply.status_code == 200, expected(
+        "status 200: `text` is a key of the contract",
+        next_step="Keep the field `text`, and read it from the body.",
+    )
+    reply = client.post("/predict", json={"text": "A queue", "max_token": 5})
+    assert reply.status_code == 422, expected(
+        "status 422: `max_token` is not a field, and whoever misspells a key wants to know",
+        next_step=to_refuse(
+            client, model, 'Write model_config = ConfigDict(extra="forbid") in PredictionRequest.'
+        ),
+    )
+
+
+@task(
+    "POST /predict",
+    hints=[
+        "TODO(2): look at the field `text`.",
+        "A string's least length is a limit of its field: min_length.",
+        "text: str = Field(min_length=1, …)",
+    ],
+)
+def test_text_has_at_least_1_character(client, model):
+    """text has at least 1 character."""
+    reply = client.post("/predict", json={"text": "a"})
+    assert reply.status_code == 200, expected(
+        "status 200: one character is enough",
+        next_step="Set min_length=1, which lets a text of 1 character through.",
+    )
+    reply = client.post("/predict", json={"text": " "})
+    assert reply.status_code == 200, expected(
+        "status 200: a space is a character too",
+        next_step="Count the characters as they come, with min_length=1; strip nothing.",
+    )
+    reply = client.post("/predict", json={"text": ""})
+    assert reply.status_code == 422, expected(
+        "status 422: an empty text gives the model nothing to continue",
+        next_step=to_refuse(client, model, "Set min_length=1 in the Field of `text`.", "text"),
+    )
+    assert names(reply, "text"), expected(
+        'an error whose `loc` is ["body", "text"]',
+        next_step=to_name(reply, "Set min_length=1 in the Field of `text`."),
+    )
+
+
+@task(
+    "POST /predict",
+    hints=[
+        "TODO(2): look at the field `text`.",
+        "A string's greatest length is a limit of its field: max_length. It counts characters, not bytes or words.",
+        "text: str = Field(…, max_length=10000)",
+    ],
+)
+def test_text_has_at_most_10000_characters(client, model):
+    """text has at most 10000 characters."""
+    reply = client.post("/predict", json={"text": "a" * 10_000})
+    assert reply.status_code == 200, expected(
+        "status 200: 10000 characters are allowed",
+        next_step="Set max_length=10000, which lets a text of exactly 10000 through.",
+    )
+    reply = client.post("/predict", json={"text": "é" * 10_000})
+    assert reply.status_code == 200, expected(
+        "status 200: these are 10000 characters, of two bytes each",
+        next_step="Set max_length=10000, which counts characters; encode() counts bytes.",
+    )
+    reply = client.post("/predict", json={"text": "a" * 10_001})
+    assert reply.status_code == 422, expected(
+        "status 422: 10001 characters are one too many",
+        next_step=to_refuse(client, model, "Set max_length=10000 in the Field of `text`.", "text"),
+    )
+    assert names(reply, "text"), expected(
+        'an error whose `loc` is ["body", "text"]',
+        next_step=to_name(reply, "Set max_length=10000 in the Field of `text`."),
+    )
+
+
+@task(
+    "POST /predict",
+    hints=[
+        "TODO(3): look at the field `max_tokens`.",
+        "ge is short for greater or equal, gt for greater than. Field ignores names that it does not know, such as min.",
+        "max_tokens: int = Field(default=512, ge=1, …)",
+    ],
+)
+def test_max_tokens_is_at_least_1(client, model):
+    """max_tokens is at least 1."""
+    reply = client.post("/predict", json={"text": "The weather", "max_tokens": 100})
+    assert reply.status_code == 200, expected(
+        "status 200: 100 lies between the two ends",
+        next_step="Keep the type int and set ge=1 and le=4096: every whole number from end to end is allowed. "
+        "min_length and max_length are for strings.",
+    )
+    reply = client.post("/predict", json={"text": "The weather", "max_tokens": 1})
+    assert reply.status_code == 200, expected(
+        "status 200: 1 itself is allowed",
+        next_step="Set ge=1 for the lower end: ge lets 1 through and gt does not.",
+    )
+    reply = client.post("/predict", json={"text": "The weather", "max_tokens": 0})
+    assert reply.status_code == 422, expected(
+        "status 422: 0 is one below the lower end",
+        next_step=to_refuse(
+            client,
+            model,
+            "Set ge=1 in the Field of `max_tokens`, in the model that the endpoint takes. Field drops a name that it does not know, such as min.",
+            "max_tokens",
+        ),
+    )
+    assert names(reply, "max_tokens"), expected(
+        'an error whose `loc` is ["body", "max_tokens"]',
+        next_step=to_name(reply, "Set ge=1 in the Field of `max_tokens`."),
+    )
+
+
+@task(
+    "POST /predict",
+    hints=[
+        "TODO(3): look at the field `max_tokens`.",
+        "le is short for less or equal, lt for less than. Field ignores names that it does not know, such as max.",
+        "max_tokens: int = Field(default=512, …, le=4096)",
+    ],
+)
+def test_max_tokens_is_at_most_4096(client, model):
+    """max_tokens is at most 4096."""
+    reply = client.post("/predict", json={"text": "The weather", "max_tokens": 4096})
+    assert reply.status_code == 200, expected(
+        "status 200: 4096 itself is allowed",
+        next_step="Set le=4096 for the upper end: le lets 4096 through and lt does not.",
+    )
+    reply = client.post("/predict", json={"text": "The weather", "max_tokens": 4097})
+    assert reply.status_code == 422, expected(
+        "status 422: 4097 is one above the upper end",
+        next_step=to_refuse(
+            client,
+            model,
+            "Set le=4096 in the Field of `max_tokens`, in the model that the endpoint takes. Field drops a name that it does not know, such as max.",
+            "max_tokens",
+        ),
+    )
+    assert names(reply, "max_tokens"), expected(
+        'an error whose `loc` is ["body", "max_tokens"]',
+        next_step=to_name(reply, "Set le=4096 in the Field of `max_tokens`."),
+    )
+
+
+@task(
+    "POST /predict",
+    hints=[
+        "TODO(4): look at the field `temperature`.",
+        "A temperature of 0 is allowed: it makes the model take the same words each time.",
+        "temperature: float = Field(default=0.7, ge=0, …)",
+    ],
+)
+def test_temperature_is_at_least_0(client, model):
+    """temperature is at least 0."""
+    reply = client.post("/predict", json={"text": "A lighthouse", "temperature": 0})
+    assert reply.status_code == 200, expected(
+        "status 200: 0 itself is allowed",
+        next_step="Set ge=0 for the lower end: ge lets 0 through, gt does not.",
+    )
+    reply = client.post("/predict", json={"text": "A lighthouse", "temperature": -0.001})
+    assert reply.status_code == 422, expected(
+        "status 422: -0.001 is just below the lower end",
+        next_step=to_refuse(client, model, "Set ge=0 in the Field of `temperature`.", "temperature"),
+    )
+    assert names(reply, "temperature"), expected(
+        'an error whose `loc` is ["body", "temperature"]',
+        next_step=to_name(reply, "Set ge=0 in the Field of `temperature`."),
+    )
+
+
+@task(
+    "POST /predict",
+    hints=[
+        "TODO(4): look at the field `temperature`.",
+        "The upper end is allowed, and nothing above it, however near.",
+        "temperature: float = Field(default=0.7, …, le=2)",
+    ],
+)
+def test_temperature_is_at_most_2(client, model):
+    """temperature is at most 2."""
+    reply = client.post("/predict", json={"text": "A lighthouse", "temperature": 2})
+    assert reply.status_code == 200, expected(
+        "status 200: 2 itself is allowed",
+        next_step="Set le=2 for the upper end: le lets 2 through, lt does not.",
+    )
+    reply = client.post("/predict", json={"text": "A lighthouse", "temperature": 2.001})
+    assert reply.status_code == 422, expected(
+        "status 422: 2.001 is just above the upper end",
+        next_step=to_refuse(client, model, "Set le=2 in the Field of `temperature`.", "temperature"),
+    )
+    assert names(reply, "temperature"), expected(
+        'an error whose `loc` is ["body", "temperature"]',
+        next_step=to_name(reply, "Set le=2 in the Field of `temperature`."),
+    )
+
+
+@task(
+    "POST /predict",
+    hints=[
+        "TODO(4): Python reads the words nan and inf as floats. What does your limit say to them?",
+        "nan is neither below 0 nor above 2: each comparison with it is false. So ask whether a value is inside, "
+        "not whether it is outside.",
+        "temperature: float = Field(default=0.7, ge=0, le=2), with no comparison of your own",
+    ],
+)
+def test_temperature_is_a_finite_number(client, model):
+    """The words nan and inf are not temperatures."""
+    reply = client.post("/predict", json={"text": "The wind", "temperature": 0.25})
+    assert reply.status_code == 200, expected(
+        "status 200: 0.25 lies between 0 and 2",
+        next_step="Let temperature be a float, so that every number from 0 to 2 passes.",
+    )
+    for word in ("nan", "inf"):
+        reply = client.post("/predict", json={"text": "The wind", "temperature": word})
+        assert reply.status_code == 422 and names(reply, "temperature"), expected(
+            f'status 422 with a `loc` of ["body", "temperature"]: float("{word}") is a float, but no temperature',
+            next_step="Keep the type float, and set both limits in its Field, ge=0 and le=2. A comparison of your own such as "
+            "`value < 0 or value > 2` is false for nan.",
+        )
+
+
+@task(
+    "POST /predict",
+    guard="lesson 1's field without a default refuses this already",
+    hints=[
+        "Look at the field `text`: is there a default now?",
+        "A Field without default= is required. Field(default=None, …) and Field(default='', …) are not.",
+        "text: str = Field(min_length=1, max_length=10000)",
+    ],
+)
+def test_missing_text_is_refused(client, model):
+    """A body without text is refused."""
+    reply = client.post("/predict", json={})
+    assert reply.status_code == 422, expected(
+        "status 422: `text` is required",
+        next_step=to_refuse(client, model, "Give `text` no default: neither default= nor a value after `=`."),
+    )
+    assert names(reply, "text"), expected(
+        'an error whose `loc` is ["body", "text"]',
+        next_step=to_name(reply, "Declare `text` as a required field of PredictionRequest."),
+    )
+
+
+@task(
+    "POST /predict",
+    guard="lesson 1's types refuse words where a number belongs already",
+    hints=[
+        "Look at the types of max_tokens and temperature.",
+        "A limit comes on top of the type and does not replace it.",
+        "max_tokens: int = Field(…) and temperature: float = Field(…)",
+    ],
+)
+def test_words_are_not_numbers(client, model):
+    """A word where a number belongs is refused."""
+    reply = client.post("/predict", json={"text": "The sea", "temperature": "hot"})
+    assert reply.status_code == 422 and names(reply, "temperature"), expected(
+        'status 422 with a `loc` of ["body", "temperature"]: hot is not a number',
+        next_step=to_refuse(client, model, "Keep the type float in front of the limits.", "temperature"),
+    )
+    reply = client.post("/predict", json={"text": "The sea", "max_tokens": "many"})
+    assert reply.status_code == 422 and names(reply, "max_tokens"), expected(
+        'status 422 with a `loc` of ["body", "max_tokens"]: many is not a number',
+        next_step=to_refuse(client, model, "Keep the type int in front of the limits.", "max_tokens"),
+    )
+
+
+@task(
+    "POST /predict",
+    guard="lesson 1's types refuse null already, and limits must keep it so",
+    hints=[
+        "Look at the types: does one of them allow None, which is null in JSON?",
+        "int | None says that null is a value like any other, and limits are not asked about null.",
+        "max_tokens: int = Field(default=512, …), and the same for temperature with float",
+    ],
+)
+def test_null_is_refused(client, model):
+    """null is refused in every field."""
+    for field, kind, what in [
+        ("max_tokens", "int", "a number"),
+        ("temperature", "float", "a number"),
+        ("text", "str", "a text"),
+    ]:
+        reply = client.post("/predict", json={"text": "The boats"} | {field: None})
+        assert reply.status_code == 422 and names(reply, field), expected(
+            f'status 422 with a `loc` of ["body", "{field}"]: null is not {what}',
+            next_step=to_refuse(
+                client,
+                model,
+                f"Let the type of `{field}` be {kind} alone, not Optional[{kind}] or {kind} | None: then null stops "
+                "at the door. A caller who wants the default leaves the key out.",
+                field,
+            ),
+        )
+
+
+@task(
+    "POST /predict",
+    guard="lesson 1's types take a number in quotes already",
+    hints=[
+        "Look for a strict setting, and at the type of temperature.",
+        "By default a field reads a number out of a string. A strict model does not.",
+        "ConfigDict(extra=…) without strict=True, and temperature: float",
+    ],
+)
+def test_number_in_quotes_is_a_temperature(client, model):
+    """A temperature of "0.5", in quotes, is accepted."""
+    reply = client.post("/predict", json={"text": "The night train", "temperature": 0.5})
+    assert reply.status_code == 200, expected(
+        "status 200: 0.5 lies between 0 and 2",
+        next_step="Let temperature be a float, with nothing but the two limits.",
+    )
+    model.forget()
+    reply = client.post("/predict", json={"text": "The night train", "temperature": "0.5"})
+    assert reply.status_code == 200, expected(
+        'status 200: "0.5" reads as the number 0.5',
+        next_step="Take strict=True out: a strict field refuses a number in quotes, which this contract accepts.",
+    )
+    assert model.calls and model.calls[-1].temperature == 0.5, expected(
+        "run_model to get the number 0.5",
+        next_step="Pass request.temperature on; the field has made a number of it.",
+    )
+
+
+@task(
+    "POST /predict",
+    guard="lesson 1's type int refuses fractions already",
+    hints=[
+        "Look at the type of max_tokens.",
+        "An int field accepts whole numbers and refuses 12.5 rather than round it.",
+        "max_tokens: int = Field(default=512, …)",
+    ],
+)
+def test_max_tokens_is_a_whole_number(client, model):
+    """A max_tokens of 12.5 is refused."""
+    reply = client.post("/predict", json={"text": "The kitchen", "max_tokens": 12.5})
+    assert reply.status_code == 422 and names(reply, "max_tokens"), expected(
+        'status 422 with a `loc` of ["body", "max_tokens"]: 12.5 is not a whole number',
+        next_step=to_refuse(
+            client, model, "Let the type of `max_tokens` be int, and round nothing.", "max_tokens"
+        ),
+    )
+
+
+@task(
+    "POST /predict",
+    guard="what the types refuse never starts the endpoint's function, and limits must keep it so",
+    hints=[
+        "Look at where a request is refused: before the endpoint's function runs, or in it?",
+        "What the fields refuse never reaches the function. What the function refuses after its call of run_model "
+        "has cost a call.",
+        "All limits in PredictionRequest, and no check below run_model(…)",
+    ],
+)
+def test_refused_requests_never_reach_the_model(client, model):
+    """A refused request never reaches the model."""
+    reply = client.post("/predict", json={"text": "The people", "max_tokens": 5})
+    assert reply.status_code == 200 and model.calls, expected(
+        "status 200 and a call of run_model, for a request that keeps the contract",
+        next_step="Mend what the checks above tell, and call run_model with the request's three fields.",
+    )
+    refused = 0
+    for change in [
+        {"max_tokens": "many"},
+        {"temperature": "hot"},
+        {"text": ""},
+        {"text": "a" * 10_001},
+        {"max_tokens": 0},
+        {"max_tokens": 4097},
+        {"temperature": -1},
+        {"temperature": 3},
+        {"max_token": 5},
+    ]:
+        model.forget()
+        reply = client.post("/predict", json={"text": "The people"} | change)
+        if 400 <= reply.status_code < 500:  # which of them must be refused is what the other checks ask
+            refused += 1
+            assert not model.calls, expected(
+                "a refusal before run_model is called; it was called all the same",
+                next_step="Refuse the value in PredictionRequest: then the endpoint's function does not even start.",
+            )
+    assert refused, expected(
+        "a word for a number, and values outside the limits, to be refused before run_model is called",
+        next_step=to_refuse(client, model, "Write types and limits into PredictionRequest."),
+    )
