@@ -21,7 +21,6 @@ class TimedRequest:
     where no model was called for it.
     """
 
-    label: str
     sent: float
     ended: float
     status: int
@@ -90,7 +89,7 @@ def time_requests(client: TestClient, path: str, count: int, method: str = "POST
     timed = []
     for place, (text, reply) in enumerate(zip(texts, replies, strict=True)):
         sent, ended = burst.times[place]
-        request = TimedRequest(str(place + 1), sent - start, ended - start, reply.status_code)
+        request = TimedRequest(sent - start, ended - start, reply.status_code)
         call = calls.get(text)
         if call is not None and call.ended is not None:
             request = replace(request, began=call.began - start, done=call.ended - start)

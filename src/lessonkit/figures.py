@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 WAITING = "#cccccc"  # light grey, hatched
+WAITING_EDGE = "#888888"
 WORKING = "#0072b2"  # Okabe and Ito's blue
 FAILED = "#d55e00"  # and their vermilion, with a mark of its own
 PANEL_INCHES = 3.2
 HEIGHT_INCHES = 3.0
-ROW_INCHES = 0.11
+ROW_INCHES = 0.07
 DOTS_PER_INCH = 110
-MOST_LABELS = 12
 
 
 class Picture:
@@ -48,8 +48,9 @@ def timeline(
 ) -> Picture:
     """Draw each request as a bar: hatched grey while it waits, blue while a model works on it.
 
-    `requests` is one burst, or several by name, which are drawn side by side on one scale. Times are in
-    seconds since the first request of a burst was sent.
+    `requests` is one burst, or several by name, which are drawn side by side on one scale. A burst is
+    drawn in the order in which the model began on its requests, from the top. Times are in seconds since
+    the first request of a burst was sent.
     """
     from matplotlib.figure import Figure  # without pyplot: no state, no window, no backend to choose
 
@@ -60,37 +61,37 @@ def timeline(
     axes: list[Axes] = list(figure.subplots(1, len(panels), sharex=True, sharey=True, squeeze=False)[0])
     for area, (name, burst) in zip(axes, panels.items(), strict=True):
         _draw(area, name, burst)
-    axes[0].set_ylabel("request")
-    axes[0].invert_yaxis()
+    axes[0].set_ylabel("requests, in the order\nin which the model began")
+    axes[0].set_ylim(rows + 0.7, 0.3)
+    axes[0].set_xlim(0, 1.03 * max(request.ended for burst in panels.values() for request in burst))
     figure.suptitle(title or "Requests that were sent at once")
     figure.legend(handles=_legend(panels), loc="outside lower center", ncols=3, frameon=False)
     return Picture(figure, _in_words(title, panels))
 
 
 def _draw(area: "Axes", name: str, burst: Sequence[TimedRequest]) -> None:
+    from matplotlib.ticker import MaxNLocator
+
     area.set_title(name, fontsize=10)
     area.set_xlabel("seconds since sending")
-    area.set_xlim(left=0)
-    places = range(1, len(burst) + 1)
-    area.barh(
-        places,
-        [request.ended - request.sent for request in burst],
-        left=[request.sent for request in burst],
-        color=WAITING,
-        edgecolor="#888888",
-        hatch="////",
-        linewidth=0.4,
-        height=0.7,
-    )
-    for place, request in zip(places, burst, strict=True):
+    area.yaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1, steps=[1, 2, 5, 10]))
+    area.spines[["top", "right"]].set_visible(False)
+    ordered = sorted(burst, key=lambda request: (request.sent + request.waited, request.ended))
+    for place, request in enumerate(ordered, start=1):
+        area.barh(
+            place,
+            request.ended - request.sent,
+            left=request.sent,
+            height=0.7,
+            color=WAITING,
+            edgecolor=WAITING_EDGE,
+            hatch="////",
+            linewidth=0.4,
+        )
         if request.began is not None and request.done is not None:
-            area.barh(place, request.done - request.began, left=request.began, color=WORKING, height=0.7)
+            area.barh(place, request.done - request.began, left=request.began, height=0.7, color=WORKING)
         if request.status >= 400:
             area.plot(request.ended, place, marker="X", color=FAILED, markersize=7)
-    step = -(-len(burst) // MOST_LABELS)
-    shown = [place for place in places if place % step == 0 or step == 1]
-    area.set_yticks(shown, [burst[place - 1].label for place in shown])
-    area.spines[["top", "right"]].set_visible(False)
 
 
 def _legend(panels: Mapping[str, Sequence[TimedRequest]]) -> list[object]:
@@ -98,7 +99,7 @@ def _legend(panels: Mapping[str, Sequence[TimedRequest]]) -> list[object]:
     from matplotlib.patches import Patch
 
     handles: list[object] = [
-        Patch(facecolor=WAITING, edgecolor="#888888", hatch="////", label="waits"),
+        Patch(facecolor=WAITING, edgecolor=WAITING_EDGE, hatch="////", label="waits"),
         Patch(facecolor=WORKING, label="in the model"),
     ]
     if any(request.status >= 400 for burst in panels.values() for request in burst):

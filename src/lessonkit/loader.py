@@ -87,12 +87,21 @@ def running_line(folder: Path) -> tuple[Path, int, str] | None:
 
 def describe(error: BaseException, folder: Path) -> str:
     """An exception in words, with the learner's own line: `TypeError: … (main.py line 12: "x = 1")`."""
-    text = f"{type(error).__name__}: {error}".rstrip(": ").split("\n")[0]
+    text = f"{type(error).__name__}: {_first_words(error)}".rstrip(": ")
     place = learner_line(error, folder)
     if place is None:
         return text
     path, line, code = place
     return f"{text} ({path.name} line {line}: {code})"
+
+
+def _first_words(error: BaseException) -> str:
+    """What an exception says first; for Pydantic's and FastAPI's validation errors, their first error."""
+    try:
+        first = error.errors()[0]  # type: ignore[attr-defined]
+        return f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}"
+    except (AttributeError, LookupError, TypeError):
+        return str(error).strip().split("\n")[0]
 
 
 def _forget_earlier() -> None:

@@ -24,15 +24,15 @@ def for_assertion(text: str, exchanges: Sequence[Exchange]) -> str:
     own = dict(line.partition(": ")[::2] for line in text.splitlines() if ": " in line)
     wanted = own.get("Expected") or shorten(text)
     step = own.get("Next step") or "Compare what came back with what was expected."
-    parts: list[tuple[str, str]] = []
+    came_back = [("Came back", own["Came back"])] if "Came back" in own else []
     if not exchanges:
-        return join([("Expected", wanted), ("Next step", step)])
+        return join([("Expected", wanted), *came_back, ("Next step", step)])
     last = exchanges[-1]
     parts = [
         ("Sent", last.sent()),
         ("Repeat it", last.curl),
         ("Expected", wanted),
-        ("Came back", last.came_back()),
+        *(came_back or [("Came back", last.came_back())]),
     ]
     if last.printed:
         parts.append(("Printed", shorten(last.printed)))

@@ -23,12 +23,11 @@ Environment = Mapping[str, str | Callable[[], str]]
 
 
 class MissingOperation(Exception):
-    """The app has no such operation; carries what it has and what to do."""
+    """The app does not have (or show) an operation; the text says what it has, `next_step` what to do."""
 
-    def __init__(self, operation: str, found: str, next_step: str) -> None:
-        super().__init__(f"{operation} is not registered yet; {found}")
+    def __init__(self, operation: str, says: str, next_step: str) -> None:
+        super().__init__(f"{operation} is {says}")
         self.operation = operation
-        self.found = found
         self.next_step = next_step
 
 
@@ -126,9 +125,14 @@ class Session:
         if not declared.in_schema:
             return
         has = self._operations or []
-        if _plain(declared.operation) not in {_plain(operation) for operation in has}:
-            found = f"your app has: {', '.join(has)}" if has else "your app has no operation yet"
-            raise MissingOperation(declared.operation, found, _advice(declared.operation, has))
+        if _plain(declared.operation) in {_plain(operation) for operation in has}:
+            return
+        if _hidden(self.app, declared.operation):
+            step = "Take include_in_schema=False away from it."
+            raise MissingOperation(declared.operation, "there, but hidden from the OpenAPI schema", step)
+        found = f"your app has: {', '.join(has)}" if has else "your app has no operation yet"
+        step = _advice(declared.operation, has)
+        raise MissingOperation(declared.operation, f"not registered yet; {found}", step)
 
     def _read_operations(self) -> list[str]:
         """`["GET /health", …]` from the app's own OpenAPI schema, whose cache is left as it was."""
@@ -152,6 +156,16 @@ class Session:
         return [
             f"{method.upper()} {path}" for path, item in paths.items() for method in methods if method in item
         ]
+
+
+def _hidden(app: FastAPI, operation: str) -> bool:
+    """Whether the app itself has a route for the operation, which its schema does not show."""
+    method, path = operation.split(" ", 1)
+    return any(
+        _plain(getattr(route, "path", "")) == _plain(path)
+        and method in (getattr(route, "methods", None) or ())
+        for route in app.routes
+    )
 
 
 def _set_environment(variables: Environment) -> Callable[[], None]:

@@ -52,12 +52,14 @@ def task(
     return decorate
 
 
-def expected(what: str, *, next_step: str) -> str:
+def expected(what: str, *, next_step: str, came_back: str | None = None) -> str:
     """The message of an assert: what the right answer is, and the one thing to do next.
 
-    The kit adds what was sent and what came back, so neither needs to be repeated here.
+    The kit adds what was sent and what came back, so neither needs to be repeated here; `came_back`
+    replaces the latter where the telling part would not be seen in the whole answer.
     """
-    return f"Expected: {_line(what)}\nNext step: {_line(next_step)}"
+    message = f"Expected: {_line(what)}\nNext step: {_line(next_step)}"
+    return message if came_back is None else f"{message}\nCame back: {_line(came_back)}"
 
 
 def json_body(reply: httpx2.Response) -> Any:
