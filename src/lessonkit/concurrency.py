@@ -5,12 +5,13 @@ in flight, and the check looks at the counts.
 """
 
 import asyncio
+import gc
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
-from types import FrameType, ModuleType
+from types import FrameType
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -24,7 +25,8 @@ from lessonkit.report import Exchange
 from lessonkit.slow_models import Call, Record
 from lessonkit.suite import task_of
 
-LOOP_BOUND = (asyncio.Lock, asyncio.Semaphore)
+USERS = {"at_once", "slow_model", "blocking_model"}
+LOOP_BOUND = {asyncio.Lock, asyncio.Semaphore, asyncio.BoundedSemaphore}
 _first_seen: WeakKeyDictionary[asyncio.Lock | asyncio.Semaphore, dict[str, Any]] = WeakKeyDictionary()
 
 
@@ -83,6 +85,8 @@ def _instant_models(request: pytest.FixtureRequest) -> Iterator[None]:
         return
     before = dict(slow_models.records)
     slow_models.records.update({name: Record(instant=True) for name in before})
+    if USERS.intersection(request.fixturenames):
+        _start_anew()
     yield
     for record in slow_models.records.values():
         record.release()
@@ -90,15 +94,15 @@ def _instant_models(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 @pytest.fixture
-def slow_model(client: RecordingClient, main: ModuleType) -> Iterator[Record]:
+def slow_model(client: RecordingClient) -> Iterator[Record]:
     """The record of the given `slow_model`; it can hold calls, script answers and failures."""
-    yield from _record("slow_model", client, main)
+    yield from _record("slow_model", client)
 
 
 @pytest.fixture
-def blocking_model(client: RecordingClient, main: ModuleType) -> Iterator[Record]:
+def blocking_model(client: RecordingClient) -> Iterator[Record]:
     """The record of the given `blocking_model`, which can do the same."""
-    yield from _record("blocking_model", client, main)
+    yield from _record("blocking_model", client)
 
 
 class EventLoop:
@@ -136,8 +140,7 @@ def event_loop(client: RecordingClient) -> Iterator[EventLoop]:
     loop.leave()
 
 
-def _record(name: str, client: RecordingClient, module: ModuleType) -> Iterator[Record]:
-    _as_just_made(module)
+def _record(name: str, client: RecordingClient) -> Iterator[Record]:
     if client.portal is not None:
         client.portal.call(_be_quiet)
     record = slow_models.records[name]
@@ -155,14 +158,15 @@ async def _this_loop() -> asyncio.AbstractEventLoop:
     return asyncio.get_running_loop()
 
 
-def _as_just_made(module: ModuleType) -> None:
-    """Give the learner's module-level locks and semaphores the state that they were made with.
+def _start_anew() -> None:
+    """Give every lock and semaphore that is still around the state that it was made with.
 
-    A server has one event loop for life, so a semaphore of the module is right there; each check has a loop
+    A server has one event loop for life, so a semaphore of the module is right there. Each check has a loop
     of its own, and begins as a server that has just started.
     """
-    for value in vars(module).values():
-        if isinstance(value, LOOP_BOUND):
+    for value in gc.get_objects():
+        if type(value) in LOOP_BOUND:
             state = _first_seen.setdefault(value, dict(vars(value)))
-            vars(value).clear()
             vars(value).update(state)
+            vars(value).pop("_loop", None)
+            vars(value)["_waiters"] = None

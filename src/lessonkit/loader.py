@@ -200,7 +200,7 @@ def _explain(error: BaseException, target: Target) -> Problem:
     if isinstance(error, ModuleNotFoundError):
         kind = "import"
         says = f"{at} imports `{error.name}`, and there is no module of that name"
-        step = "Look at its spelling; the lesson needs nothing that is not installed."
+        step = "Look at its spelling. A file that the lesson gives comes back with: uv run lesson start"
     elif isinstance(error, ImportError):
         kind, says = "import", f"{at}: {error.msg.split(' (')[0]}"
         step = "Look at the spelling of that name; the lesson's notebook shows the imports."

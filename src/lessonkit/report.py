@@ -32,7 +32,8 @@ class Exchange:
         if self.status is None:
             return "no answer" + (f", because of {self.crash}" if self.crash else "")
         if self.crash:
-            return f"{self.status}, because of {self.crash}"
+            told = "" if self.answer == "Internal Server Error" else f" {shorten(self.answer)}"
+            return f"{self.status}{told}, because of {self.crash}"
         return f"{self.status} {shorten(self.answer)}".rstrip()
 
 

@@ -146,7 +146,7 @@ class Session:
                 Problem(
                     "openapi",
                     f"FastAPI cannot describe this app: {words}.",
-                    "Look at the types of the endpoints' parameters and return values.",
+                    "Look at the place that it names: an example, a title or version, the type of a parameter or of a return value.",
                     str(self.target.main) if self.target else None,
                 )
             ) from None

@@ -58,7 +58,7 @@ def _lay_out(lesson: Lesson, kind: str, name: str, folder: Path) -> None:
 
         if name not in NULL_APPS:
             raise LessonError(f"There is no null app {name!r}; there are {', '.join(NULL_APPS)}.")
-        folder.mkdir()
+        _copy_solution(lesson, folder)
         operations = [check.task.operation for check in checks_of(lesson)]
         (folder / "main.py").write_text(null_app(name, operations), encoding="utf-8")
         return
@@ -67,5 +67,9 @@ def _lay_out(lesson: Lesson, kind: str, name: str, folder: Path) -> None:
     if found is None:
         known = ", ".join(one.name for one in mistakes if one.target.startswith(kind))
         raise LessonError(f"{lesson.name} has no {kind} {name!r}; it has {known or 'none'}.")
-    shutil.copytree(lesson.solution, folder, ignore=shutil.ignore_patterns("__pycache__"))
+    _copy_solution(lesson, folder)
     found.apply(folder)
+
+
+def _copy_solution(lesson: Lesson, folder: Path) -> None:
+    shutil.copytree(lesson.solution, folder, ignore=shutil.ignore_patterns("__pycache__"))
