@@ -21,7 +21,8 @@ def for_missing_operation(error: MissingOperation) -> str:
 
 def for_assertion(text: str, exchanges: Sequence[Exchange]) -> str:
     """`text` is what `expected()` made; the rest comes from the last exchange."""
-    own = dict(line.partition(": ")[::2] for line in text.splitlines() if ": " in line)
+    lines = (line.strip() for line in text.splitlines())  # pytest indents them when it rewrites asserts
+    own = dict(line.partition(": ")[::2] for line in lines if ": " in line)
     wanted = own.get("Expected") or shorten(text)
     step = own.get("Next step") or "Compare what came back with what was expected."
     came_back = [("Came back", own["Came back"])] if "Came back" in own else []

@@ -183,6 +183,16 @@ def test_plain_pytest_gives_the_same_verdict(name: str, course: Course, tmp_path
         assert f"{verdict} tests/{suite.name}::{check.id}" in done.stdout
 
 
+def test_plain_pytest_shows_the_same_message(course: Course) -> None:
+    lesson = course.lesson("1")
+    target = "mistake:characters_counted"
+    command = [sys.executable, "-m", "pytest", str(lesson.suite), "--target", target]
+    done = subprocess.run(command, cwd=course.root, capture_output=True, text=True, timeout=60, check=False)
+    message = run(lesson, target).failures[0].message
+    assert message is not None
+    assert message in done.stdout
+
+
 def test_missing_file_says_where_it_should_be(course: Course, tmp_path: Path) -> None:
     report = run(course.lesson("1"), str(tmp_path))
     assert report.error is not None

@@ -1,12 +1,22 @@
-"""The fixture `upstream` of a suite."""
+"""The fixtures of suites about the upstream: `upstream`, `wait_for_calls`, `sdk_clients` and `shut_down`."""
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 import pytest
 
+from lessonkit.client import RecordingClient
+from lessonkit.loader import describe
+from lessonkit.plugin import CHECKS, Stopped
+from lessonkit.report import Problem
+
 if TYPE_CHECKING:
     from lessonkit.upstream import Upstream
+    from lessonkit.upstream.clients import Clients
+
+TICK_SECONDS = 0.01
+PATIENCE_TICKS = 75
 
 
 @pytest.fixture
@@ -15,9 +25,51 @@ def upstream() -> "Iterator[Upstream]":
 
     Ask for it before `client`, so that what happens at start-up is on record too.
     """
-    from lessonkit.upstream import shared  # imports a server, which other lessons need not wait for
+    from lessonkit.upstream.clients import watch  # imports a server and the SDK, for which
+    from lessonkit.upstream.server import shared  # other lessons need not wait
 
     running = shared()
     running.reset()
+    watch().begin()
     yield running
     running.reset()
+
+
+@pytest.fixture
+def wait_for_calls(upstream: "Upstream") -> Callable[[int], int]:
+    """Waits until so many calls are in flight at the upstream: `upstream.hold(9)`, then `wait_for_calls(8)`.
+
+    Gives up when no call has arrived for a while. Returns how many were in flight at most.
+    """
+
+    def wait(count: int) -> int:
+        quiet, seen = 0, -1
+        while upstream.peak < count and quiet < PATIENCE_TICKS:
+            time.sleep(TICK_SECONDS)
+            quiet, seen = (quiet + 1, seen) if len(upstream.calls) == seen else (0, len(upstream.calls))
+        return upstream.peak
+
+    return wait
+
+
+@pytest.fixture
+def sdk_clients(upstream: "Upstream") -> "Clients":
+    """The HTTP clients that the learner's SDK clients sent requests with in this check, start-up included."""
+    from lessonkit.upstream.clients import watch
+
+    return watch()
+
+
+@pytest.fixture
+def shut_down(request: pytest.FixtureRequest, client: RecordingClient) -> Callable[[], None]:
+    """Ends the app as a server does when it is told to stop: `shut_down()`, after which nothing can be sent."""
+    folder = request.config.stash[CHECKS].session(request.node).folder
+
+    def end() -> None:
+        try:
+            client.__exit__(None, None, None)
+        except Exception as error:
+            says = f"The app does not shut down: {describe(error, folder)}."
+            raise Stopped(Problem("shutdown", says, "Mend what runs after the last request.")) from None
+
+    return end
