@@ -21,18 +21,26 @@ def test_health_says_ok(client):
     assert reply.status_code == 200, expected(
         'status 200 and {"status": "ok"}', next_step="Let the function return a dict; 200 is the default."
     )
-    assert json_body(reply) == {"status": "ok"}, expected(
-        'exactly {"status": "ok"}', next_step="Compare key and value, letter by letter; both are lower case."
+    answer = json_body(reply)
+    assert answer is not None, expected(
+        'exactly {"status": "ok"}',
+        next_step="Return the dict: what a function prints is seen in the terminal only.",
+    )
+    assert answer == {"status": "ok"}, expected(
+        'exactly {"status": "ok"}',
+        next_step="Compare with what came back, letter by letter: a dict, with a colon between key and value, "
+        "both in lower case.",
     )
 
 
 @task(
     "POST /predict",
     hints=[
-        "TODO(2) and TODO(4): look at how the endpoint receives what was sent.",
+        "TODO(2) to TODO(4) belong together: two models, and a function with a decorator that uses them.",
         "One parameter whose type is a Pydantic model is read from the JSON body. Parameters of type str, int "
         "or float are read from the query (the part of a URL after ?) instead.",
-        "def predict(request: PredictionRequest), and in PredictionRequest: text: str, max_tokens: int = 512, …",
+        "In PredictionRequest: text: str and max_tokens: int = 512 and one more. Under "
+        '@app.post("/predict"): def predict(request: PredictionRequest) -> PredictionResponse',
     ],
 )
 def test_text_alone_is_enough(client):
@@ -51,6 +59,10 @@ def test_text_alone_is_enough(client):
         "status 200: only `text` is required",
         next_step="Give `max_tokens` and `temperature` a default after an equals sign. "
         "A type such as `int | None` alone does not make a field optional.",
+    )
+    assert reply.status_code != 500, expected(
+        "status 200",
+        next_step="Read what came back: it names the exception, and the line where there is one.",
     )
     assert reply.status_code == 200, expected(
         "status 200", next_step="Let the function return its answer and leave the status code to FastAPI."
@@ -162,7 +174,11 @@ def test_tokens_used_counts_words(client, model):
 )
 def test_arguments_reach_the_model(client, model):
     """The three fields reach the model as they were sent."""
-    client.post("/predict", json={"text": "Learn a Framework", "max_tokens": 7, "temperature": 0.25})
+    reply = client.post("/predict", json={"text": "Learn a Framework", "max_tokens": 7, "temperature": 0.25})
+    assert reply.status_code != 422, expected(
+        "status 200 for max_tokens 7 and temperature 0.25",
+        next_step="Look at the types: max_tokens is an int, temperature a float.",
+    )
     assert model.calls, expected(
         "run_model to be called once for this request",
         next_step="Call run_model in the endpoint, with the request's three fields.",
@@ -260,7 +276,7 @@ def test_temperature_has_to_be_a_number(client):
     ],
 )
 def test_predict_answers_post_only(client):
-    """GET /predict is refused with 405."""
+    """Only POST is answered: GET /predict gets 405."""
     reply = client.get("/predict")
     assert reply.status_code == 405, expected(
         "status 405: /predict is there, and GET is not one of its methods",

@@ -14,7 +14,8 @@ from typing import Any, TextIO
 
 from lessonkit import guard
 from lessonkit.client import RecordingClient
-from lessonkit.loader import LoadFailure, describe, load
+from lessonkit.explanations import describe
+from lessonkit.loader import LoadFailure, load
 from lessonkit.targets import Target
 
 

@@ -105,8 +105,7 @@ class Course:
                 return lesson
         known = ", ".join(str(lesson.number) for lesson in lessons)
         raise LessonError(
-            f"There is no lesson {wanted!r}; this course has {known}. "
-            "See their titles with: uv run lesson list"
+            f"There is no lesson {wanted!r}; the lessons are {known}. See them with: uv run lesson list"
         )
 
     def lesson_of(self, folder: Path) -> Lesson | None:

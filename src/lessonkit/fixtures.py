@@ -13,8 +13,8 @@ import pytest
 from lessonkit import model
 from lessonkit.client import RecordingClient
 from lessonkit.deprecations import Deprecation, heard
-from lessonkit.loader import describe
-from lessonkit.plugin import CHECKS, EXCHANGES, Stopped
+from lessonkit.explanations import describe
+from lessonkit.plugin import CHECKS, EXCHANGES, NOTES, Stopped
 from lessonkit.report import Problem
 from lessonkit.session import Session
 
@@ -70,7 +70,8 @@ def _lifespan(recording: RecordingClient, session: Session) -> Iterator[None]:
 class Model:
     """What reached the given model during one check."""
 
-    def __init__(self) -> None:
+    def __init__(self, notes: list[str]) -> None:
+        self._notes = notes
         self._from = len(model.calls)
 
     @property
@@ -83,12 +84,13 @@ class Model:
         self._from = len(model.calls)
 
     def answer_with(self, result: str) -> None:
-        """Let the next call of the model return `result`."""
+        """Let the next call of the model return `result`; a failure's message says so."""
+        self._notes.append(f"for this check run_model was told to answer {result!r}")
         model.scripted.append(result)
 
 
 @pytest.fixture(name="model")
-def model_fixture(client: RecordingClient) -> Iterator[Model]:
+def model_fixture(request: pytest.FixtureRequest, client: RecordingClient) -> Iterator[Model]:
     """The calls that the given model receives; it depends on `client`, so start-up has passed."""
-    yield Model()
+    yield Model(request.node.stash.setdefault(NOTES, []))
     model.scripted.clear()

@@ -17,8 +17,8 @@ class Hint:
     of: int
 
     def __str__(self) -> str:
-        more = "" if self.number < self.of else " (the last one)"
-        return f"{self.title} — hint {self.number} of {self.of}{more}: {self.text}"
+        more = "" if self.number < self.of else ", the last one"
+        return f"{self.title}\nHint {self.number} of {self.of}{more}: {self.text}"
 
 
 def next_hint(lesson: Lesson, report: Report, progress: Progress) -> Hint | str:

@@ -4,13 +4,13 @@ import importlib.util
 import io
 import sys
 import tokenize
-import traceback
 from importlib.machinery import FileFinder, PathFinder, SourceFileLoader
 from pathlib import Path
-from types import FrameType, ModuleType
+from types import ModuleType
 
 from fastapi import APIRouter, FastAPI
 
+from lessonkit.explanations import explain
 from lessonkit.report import Problem
 from lessonkit.targets import Target
 
@@ -56,52 +56,9 @@ def load(target: Target) -> ModuleType:
     try:
         loader.exec_module(module)
     except BaseException as error:
-        raise LoadFailure(_explain(error, target)) from None
+        raise LoadFailure(explain(error, target)) from None
     _refuse_wrong_app(module, target)
     return module
-
-
-def learner_line(error: BaseException, folder: Path) -> tuple[Path, int, str] | None:
-    """The last line in `folder` that an exception passed through: file, number, text."""
-    found = None
-    for frame in traceback.extract_tb(error.__traceback__):
-        path = Path(frame.filename)
-        if path.is_relative_to(folder) and frame.lineno:
-            found = (path, frame.lineno, (frame.line or "").strip())
-    return found
-
-
-def running_line(folder: Path) -> tuple[Path, int, str] | None:
-    """The line in `folder` that some thread of this process is at right now."""
-    for frame in sys._current_frames().values():
-        place: FrameType | None = frame
-        while place is not None:
-            path = Path(place.f_code.co_filename)
-            if path.is_relative_to(folder):
-                text = path.read_text(encoding="utf-8", errors="replace").splitlines()
-                line = text[place.f_lineno - 1].strip() if place.f_lineno <= len(text) else ""
-                return (path, place.f_lineno, line)
-            place = place.f_back
-    return None
-
-
-def describe(error: BaseException, folder: Path) -> str:
-    """An exception in words, with the learner's own line: `TypeError: … (main.py line 12: "x = 1")`."""
-    text = f"{type(error).__name__}: {_first_words(error)}".rstrip(": ")
-    place = learner_line(error, folder)
-    if place is None:
-        return text
-    path, line, code = place
-    return f"{text} ({path.name} line {line}: {code})"
-
-
-def _first_words(error: BaseException) -> str:
-    """What an exception says first; for Pydantic's and FastAPI's validation errors, their first error."""
-    try:
-        first = error.errors()[0]  # type: ignore[attr-defined]
-        return f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}"
-    except (AttributeError, LookupError, TypeError):
-        return str(error).strip().split("\n")[0]
 
 
 def _forget_earlier() -> None:
@@ -118,13 +75,13 @@ def _forget_earlier() -> None:
 
 
 def _refuse_unreadable(target: Target) -> None:
+    number = target.folder.name[:2].lstrip("0")  # of the lesson, in its working folder
     if not target.main.is_file():
-        start = (
-            "Run: uv run lesson start"
-            if target.name == "work"
-            else "Put the file there, or choose another target."
-        )
-        raise _failure(target, "missing", "is not there", start, whole_path=True)
+        if target.name == "work":
+            shown, step = f"work/{target.folder.name}/main.py", f"Run: uv run lesson start {number}"
+        else:
+            shown, step = str(target.main), "Put the file there, or choose another target."
+        raise LoadFailure(Problem("missing", f"{shown} is not there.", step, str(target.main)))
     try:
         data = target.main.read_bytes()
     except OSError as error:
@@ -132,9 +89,10 @@ def _refuse_unreadable(target: Target) -> None:
             target, "unreadable", f"cannot be read ({error.strerror})", "Look at its permissions."
         ) from None
     if not data.strip():
-        raise _failure(
-            target, "empty", "is empty", "Undo in your editor, or bring the starter back: uv run lesson reset"
-        )
+        step = "Undo in your editor."
+        if target.name == "work":
+            step = f"Undo in your editor, or bring the starter back: uv run lesson reset {number}"
+        raise _failure(target, "empty", "is empty", step)
     save_again = "Save it again as UTF-8 (in VS Code: Save with Encoding)."
     if b"\0" in data:
         raise _failure(
@@ -188,51 +146,5 @@ def _refuse_wrong_app(module: ModuleType, target: Target) -> None:
     raise _failure(target, "no_app" if app is missing else "wrong_app", says, step)
 
 
-def _explain(error: BaseException, target: Target) -> Problem:
-    """The sentence for whatever was raised while main.py ran."""
-    if isinstance(error, SyntaxError):
-        return _explain_syntax(error, target)
-    place = learner_line(error, target.folder)
-    file, line, code = place or (target.main, None, "")
-    at = f"{file.name} line {line}" if line else file.name
-    kind, step = "exception", "Mend that line and save."
-    says = f"{at} raised {type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no message'}"
-    if isinstance(error, ModuleNotFoundError):
-        kind = "import"
-        says = f"{at} imports `{error.name}`, and there is no module of that name"
-        step = "Look at its spelling. A file that the lesson gives comes back with: uv run lesson start"
-    elif isinstance(error, ImportError):
-        kind, says = "import", f"{at}: {error.msg.split(' (')[0]}"
-        step = "Look at the spelling of that name; the lesson's notebook shows the imports."
-    elif isinstance(error, SystemExit | KeyboardInterrupt):
-        kind, says = "exit", f"{at} ends the program while it is being imported"
-        step = 'Take that line out, or put it under: if __name__ == "__main__":'
-    elif isinstance(error, MemoryError):
-        kind, says = "memory", f"{at} took more memory than a check may use"
-        step = "Look for something very large that is made when the file is imported."
-    elif isinstance(error, NameError) and error.name:
-        says = f"{at} uses `{error.name}` before anything has that name"
-        step = f"Import or define `{error.name}` above that line; look at its spelling."
-    if code:
-        says += f": `{code}`" if kind not in ("import",) else ""
-    return Problem(kind, f"{says}.", step, str(file), line)
-
-
-def _explain_syntax(error: SyntaxError, target: Target) -> Problem:
-    file = Path(error.filename) if error.filename and Path(error.filename).is_file() else target.main
-    code = (error.text or "").strip()
-    shown = f": `{code}`" if code else ""
-    return Problem(
-        "syntax",
-        f"{file.name} line {error.lineno} is not valid Python ({error.msg}){shown}.",
-        "Mend that line, or the one above it, and save.",
-        str(file),
-        error.lineno,
-    )
-
-
-def _failure(target: Target, kind: str, says: str, step: str, whole_path: bool = False) -> LoadFailure:
-    shown = target.main.name
-    if whole_path:
-        shown = f"{target.main.parent.name}/{shown}"
-    return LoadFailure(Problem(kind, f"{shown} {says}.", step, str(target.main)))
+def _failure(target: Target, kind: str, says: str, step: str) -> LoadFailure:
+    return LoadFailure(Problem(kind, f"{target.main.name} {says}.", step, str(target.main)))

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from lessonkit.loader import describe
+from lessonkit.explanations import describe, is_slip
 from lessonkit.report import Exchange, join, shorten
 from lessonkit.session import MissingOperation
 
@@ -19,8 +19,11 @@ def for_missing_operation(error: MissingOperation) -> str:
     )
 
 
-def for_assertion(text: str, exchanges: Sequence[Exchange]) -> str:
-    """`text` is what `expected()` made; the rest comes from the last exchange."""
+def for_assertion(text: str, exchanges: Sequence[Exchange], notes: Sequence[str] = ()) -> str:
+    """`text` is what `expected()` made; the rest comes from the last exchange.
+
+    `notes` say how the check prepared the ground, so that nobody wonders why a repeated request differs.
+    """
     lines = (line.strip() for line in text.splitlines())  # pytest indents them when it rewrites asserts
     own = dict(line.partition(": ")[::2] for line in lines if ": " in line)
     wanted = own.get("Expected") or shorten(text)
@@ -32,13 +35,14 @@ def for_assertion(text: str, exchanges: Sequence[Exchange]) -> str:
     parts = [
         ("Sent", last.sent()),
         ("Repeat it", last.curl),
+        *(("Set up", note) for note in notes[-1:]),
         ("Expected", wanted),
         *(came_back or [("Came back", last.came_back())]),
     ]
     if last.printed:
         parts.append(("Printed", shorten(last.printed)))
-    if last.crash:
-        step = f"Your code raised an exception, told above. {step}"
+    if last.crash and is_slip(last.crash):
+        step = "Mend that line, or what it uses, first."
     return join([*parts, ("Next step", step)])
 
 

@@ -37,6 +37,8 @@ def check(target: str | None = None) -> Shown:
     `target` points them at something else: `"solution"`, or `"mistake:NAME"` for a wrong answer.
     """
     try:
+        if target is not None and not isinstance(target, str):
+            raise LessonError("check() looks at the lesson of this notebook; leave the number out.")
         chosen, mine = _here()
         target = target or mine
         report = run(chosen, target)
@@ -130,7 +132,8 @@ def _here() -> tuple[Lesson, str]:
 
 
 def _sentence(text: str) -> Shown:
-    return Shown(f'<p style="max-width:60em">{escape(text)}</p>', text)
+    lines = "<br>".join(escape(line) for line in text.splitlines())
+    return Shown(f'<p style="max-width:60em">{lines}</p>', text)
 
 
 def _html(report: Report, lesson: Lesson) -> str:
@@ -143,7 +146,7 @@ def _html(report: Report, lesson: Lesson) -> str:
         f'<th scope="col" style="{_LEFT}">Operation</th></tr></thead><tbody>{rows}</tbody></table>'
     )
     if report.error is not None:
-        return f"{_box('The checks cannot do their work yet', report.error.text())}<details><summary>{done}</summary>{table}</details>"
+        return f"{_box('main.py cannot be checked yet', report.error.text())}<details><summary>{done}</summary>{table}</details>"
     if report.failures:
         first, *others = report.failures
         more = "".join(

@@ -13,7 +13,7 @@ import pytest
 
 from lessonkit import guard, messages
 from lessonkit.course import find_course
-from lessonkit.loader import running_line
+from lessonkit.explanations import running_line
 from lessonkit.report import CheckResult, Exchange, Problem, stuck
 from lessonkit.session import MissingOperation, Session
 from lessonkit.suite import Task, task_of, title_of
@@ -29,6 +29,7 @@ CHECK_SECONDS = 10.0
 
 Listener = Callable[[str, Any], None]
 EXCHANGES = pytest.StashKey[list[Exchange]]()
+NOTES = pytest.StashKey[list[str]]()  # how a check prepared the ground, a sentence each
 CHECKS = pytest.StashKey["Checks"]()
 
 
@@ -165,7 +166,8 @@ class Checks:
         if isinstance(error, MissingOperation):
             return messages.for_missing_operation(error), "route"
         if isinstance(error, AssertionError) and "Next step: " in str(error):
-            return messages.for_assertion(str(error), exchanges), "assertion"
+            notes = item.stash.get(NOTES, [])
+            return messages.for_assertion(str(error), exchanges, notes), "assertion"
         return messages.for_stumble(error, self.session(item).folder, exchanges), "error"
 
     def _fail(self, item: pytest.Item, report: pytest.TestReport, message: str, reason: str) -> None:

@@ -57,6 +57,13 @@ class Progress:
             self._write(everything)
             return mine.hints[check]
 
+    def forget(self, lesson: Lesson) -> None:
+        """Begin a lesson anew: no verdicts, no hints shown."""
+        with explained("Saving your progress"), locked(self.course.work):
+            everything = self._read()
+            if everything.pop(lesson.name, None) is not None:
+                self._write(everything)
+
     def first_unfinished(self) -> Lesson | None:
         """The first lesson whose checks have not all passed; None when the course is done."""
         known = self._read()

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 SHOWN_CHARACTERS = 300
+LABELS = ("Problem", "Sent", "Repeat it", "Set up", "Expected", "Came back", "Printed", "Next step")
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ class Problem:
 
     def text(self) -> str:
         """The sentence and the next step, a line each."""
-        return join([("", self.message), ("Next step", self.next_step)])
+        return join([("Problem", self.message), ("Next step", self.next_step)])
 
     def check_message(self) -> str:
         """What a check says that could not be run because of this problem."""
@@ -169,7 +170,7 @@ def parts(message: str) -> list[tuple[str, str]]:
     found = []
     for line in message.splitlines():
         label, colon, rest = line.partition(": ")
-        known = label in ("Sent", "Repeat it", "Expected", "Came back", "Next step", "Printed")
+        known = label in LABELS
         found.append((label, rest) if colon and known else ("", line))
     return found
 

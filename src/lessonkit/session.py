@@ -14,7 +14,8 @@ from fastapi import FastAPI
 from lessonkit import guard
 from lessonkit.course import Lesson, LessonError
 from lessonkit.deprecations import Deprecation, heard
-from lessonkit.loader import LoadFailure, describe, load
+from lessonkit.explanations import describe
+from lessonkit.loader import LoadFailure, load
 from lessonkit.report import Problem
 from lessonkit.suite import Task
 from lessonkit.targets import Target, open_target

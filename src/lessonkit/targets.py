@@ -65,8 +65,9 @@ def _lay_out(lesson: Lesson, kind: str, name: str, folder: Path) -> None:
     mistakes = read_mistakes(lesson)
     found = next((one for one in mistakes if one.target == f"{kind}:{name}"), None)
     if found is None:
-        known = ", ".join(one.name for one in mistakes if one.target.startswith(kind))
-        raise LessonError(f"{lesson.name} has no {kind} {name!r}; it has {known or 'none'}.")
+        raise LessonError(
+            f"There is no {kind} {name!r}. Their names stand in tests/mistakes/{lesson.name}.toml."
+        )
     _copy_solution(lesson, folder)
     found.apply(folder)
 

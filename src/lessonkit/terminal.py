@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from lessonkit.course import Lesson
-from lessonkit.report import CheckResult, Report, parts
+from lessonkit.report import CheckResult, Problem, Report, parts
 
 _PLAIN = {
     "✓": "ok",
@@ -26,6 +26,7 @@ _PLAIN = {
 }
 _COLOURS = {"Expected": "green", "Came back": "red", "Next step": "bold cyan"}
 TEXT_WIDTH = 100
+REPEAT = "Repeat it"
 
 
 def _to_ascii(error: UnicodeError) -> tuple[str, int]:
@@ -46,28 +47,23 @@ def console(*, stderr: bool = False) -> Console:
     return Console(file=stream, highlight=False, force_jupyter=False)
 
 
-def render(report: Report, lesson: Lesson) -> RenderableType:
-    """A report: every check on a line, the first failure in full, and what to do next."""
-    heading = Text.assemble(
-        (f"Lesson {lesson.number} · {lesson.title}", "bold"), (f"  ({report.target})", "dim")
-    )
-    rows: list[RenderableType] = [Text(), heading]
-    if report.error is not None and not any(check.passed for check in report.checks):
-        rows += [Text(), _problem(report), Text(), _count(report)]
-        return Group(*rows)
-    listing = Table.grid(padding=(0, 1))
-    for check in report.checks:
-        mark = Text("✓", "green") if check.passed else Text("✗", "red")
-        listing.add_row(
-            " ", mark, Text(check.title, "" if check.passed else "bold"), Text(check.operation, "dim")
-        )
-    rows += [listing, Text()]
-    if report.error is not None:
-        rows += [_problem(report), Text()]
-    elif report.failures:
-        rows += [_failure(report.failures[0]), Text()]
-    rows.append(_count(report))
-    if report.target == "work":
+def render(report: Report, lesson: Lesson, *, advice: bool = True) -> RenderableType:
+    """A report: every check on a line, the first failure in full, and (with `advice`) what to type next."""
+    target = "" if report.target == "work" else f"  ({report.target})"
+    rows: list[RenderableType] = [
+        Text(),
+        Text.assemble((f"Lesson {lesson.number} · {lesson.title}", "bold"), (target, "dim")),
+    ]
+    if report.error is not None and not report.passed:
+        rows += [Text(), _problem(report.error), Text(), Text("The checks did not run.", "bold")]
+    else:
+        rows += [_listing(report), Text()]
+        if report.error is not None:
+            rows += [_problem(report.error), Text()]
+        elif report.failures:
+            rows += [*_failure(report.failures[0]), Text()]
+        rows.append(_count(report))
+    if report.target == "work" and advice:
         rows.append(_next(report, lesson))
     return Group(*rows)
 
@@ -80,27 +76,42 @@ def as_text(report: Report, lesson: Lesson) -> str:
     return "\n".join(line.rstrip() for line in out.getvalue().splitlines())
 
 
-def labelled(message: str) -> Table:
-    """A message's parts, the label beside the text."""
+def _listing(report: Report) -> Table:
+    table = Table.grid(padding=(0, 1))
+    for check in report.checks:
+        mark = Text("✓", "green") if check.passed else Text("✗", "red")
+        title = Text(check.title, "" if check.passed else "bold")
+        table.add_row(" ", mark, title, Text(check.operation, "dim"))
+    return table
+
+
+def _labelled(message: str) -> Table:
+    """A message's parts, the label beside the text; the curl line stands below, where it can be copied."""
     table = Table.grid(padding=(0, 2))
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
     for label, text in parts(message):
-        table.add_row(Text(label, "dim"), Text(text, _COLOURS.get(label, "")))
+        if label != REPEAT:
+            table.add_row(Text(label, "dim"), Text(text, _COLOURS.get(label, "")))
     return table
 
 
-def _failure(check: CheckResult) -> Panel:
+def _failure(check: CheckResult) -> list[RenderableType]:
     title = Text.assemble(("✗ ", "red"), (check.title, "bold"))
-    return Panel(labelled(check.message or ""), title=title, title_align="left", border_style="red")
+    message = check.message or ""
+    shown: list[RenderableType] = [
+        Panel(_labelled(message), title=title, title_align="left", border_style="red")
+    ]
+    for label, text in parts(message):
+        if label == REPEAT:
+            shown += [Text(f"{REPEAT}:", "dim"), Text(text, no_wrap=True, overflow="ignore")]
+    return shown
 
 
-def _problem(report: Report) -> Panel:
-    problem = report.error
-    assert problem is not None, "only called for a report with an error"
+def _problem(problem: Problem) -> Panel:
     return Panel(
-        labelled(problem.text()),
-        title=Text("✗ The checks cannot do their work yet", "bold"),
+        _labelled(problem.text()),
+        title=Text("✗ main.py cannot be checked yet", "bold"),
         title_align="left",
         border_style="red",
     )

@@ -16,7 +16,7 @@ from pathlib import Path
 from lessonkit.course import Lesson, LessonError
 from lessonkit.files import explained, locked, write_atomically
 
-IGNORED = {"README.md", "__pycache__"}
+IGNORED = {"__pycache__"}
 KERNEL = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
 
 

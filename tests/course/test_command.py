@@ -50,8 +50,8 @@ def test_a_lesson_from_start_to_finish(lesson: Lesson) -> None:
     for part in ("0 of 2 checks pass", "GET /greeting is not registered yet", "Next step", "lesson hint 1"):
         assert part in done.stdout
 
-    assert "hint 1 of 2: Look at the decorator." in call(lesson, "hint").stdout
-    assert "hint 2 of 2 (the last one): A path needs a function." in call(lesson, "hint").stdout
+    assert "Hint 1 of 2: Look at the decorator." in call(lesson, "hint").stdout
+    assert "Hint 2 of 2, the last one: A path needs a function." in call(lesson, "hint").stdout
 
     done = call(lesson, "solution", "1")
     assert done.returncode == 1
@@ -73,7 +73,7 @@ def test_failure_shows_four_parts_and_a_curl_line(lesson: Lesson) -> None:
     done = call(lesson, "check", "greeting")
     shown = " ".join(done.stdout.replace("│", " ").split())
     assert "Sent GET /greeting?name=Ada" in shown
-    assert "Repeat it curl 'http://127.0.0.1:8000/greeting?name=Ada'" in shown
+    assert "Repeat it: curl 'http://127.0.0.1:8000/greeting?name=Ada'" in shown
     assert "Expected hello Ada" in shown
     assert 'Came back 200 {"text":"hello you"}' in shown
     assert "Next step Use the name." in shown
@@ -99,7 +99,7 @@ def test_json_has_the_documented_shape(lesson: Lesson) -> None:
     ("words", "says"),
     [
         (("check",), "Lesson 1 is not started yet. Start it: uv run lesson start 1"),
-        (("check", "9"), "There is no lesson '9'; this course has 1."),
+        (("check", "9"), "There is no lesson '9'; the lessons are 1."),
         (("check", "1", "--target", "nowhere"), "'nowhere'"),
         (("hint", "1"), "not started"),
         (("watch", "1"), "not started"),
@@ -189,7 +189,7 @@ def test_watch_follows_saves_and_keys(lesson: Lesson) -> None:
     terminal.expect("0 of 2 checks pass")
     terminal.expect(r"\[q\] quit")
     terminal.send("h")
-    terminal.expect("hint 1 of 2")
+    terminal.expect("Hint 1 of 2")
     terminal.send("n")
     terminal.expect("Not yet")
     (lesson.work / "main.py").write_text("app =", encoding="utf-8")

@@ -137,16 +137,20 @@ def lesson(tmp_path: Path) -> Lesson:
 
 def test_start_gives_main_and_notebook_side_by_side(lesson: Lesson) -> None:
     done = workspace.start(lesson)
-    assert done.created == ("main.py", "01_greeting.ipynb")
-    assert sorted(path.name for path in lesson.work.iterdir()) == ["01_greeting.ipynb", "main.py"]
+    assert done.created == ("README.md", "main.py", "01_greeting.ipynb")
+    assert sorted(path.name for path in lesson.work.iterdir()) == [
+        "01_greeting.ipynb",
+        "README.md",
+        "main.py",
+    ]
 
 
 def test_untouched_file_is_updated_and_a_touched_one_is_kept(lesson: Lesson) -> None:
     workspace.start(lesson)
     mine = lesson.work / "01_greeting.ipynb"
     mine.write_text("mine", encoding="utf-8")
-    for path in (lesson.starter / "main.py", lesson.notebook):
-        path.write_text(path.read_text(encoding="utf-8") + " ", encoding="utf-8")
+    miniature.edit(lesson.starter / "main.py", "A greeting", "A newer greeting")
+    miniature.edit(lesson.notebook, "A line.", "A newer line.")
     done = workspace.start(lesson)
     assert done.updated == ("main.py",)
     assert done.kept == done.newer == ("01_greeting.ipynb",)

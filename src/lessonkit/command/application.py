@@ -50,7 +50,10 @@ def start(
     from lessonkit import lab as jupyter
     from lessonkit.workspace import start as start_files
 
-    _, lesson, _ = chosen(which)
+    _, lesson, progress = chosen(which)
+    if which is None and progress.lesson(lesson).finished(lesson):
+        say("Every lesson is finished. To open one again: uv run lesson start N", "bold green")
+        return
     done = start_files(lesson)
     folder = _shown(lesson.work)
     say(f"Lesson {lesson.number} · {lesson.title}", "bold")
@@ -66,7 +69,9 @@ def start(
             f"  {name}: the course has a newer one. To take it (yours is saved first): uv run lesson reset {lesson.number}"
         )
     if done.earlier is not None:
-        say(f"  An earlier copy of yours is saved. To bring it back: {_undo(lesson, done.earlier)}")
+        say(
+            f"  Earlier copies of yours are in {_shown(done.earlier.parent)}. The newest: {_undo(lesson, done.earlier)}"
+        )
     say("")
     say(
         f"Next: open {folder}/{lesson.notebook.name} and edit {folder}/main.py. Then: uv run lesson check {lesson.number}",
@@ -124,7 +129,8 @@ def hint(which: Which = None) -> None:
     report = Run(lesson, "work", warm=False).report()
     progress.record(lesson, report)
     say(str(next_hint(lesson, report, progress)))
-    say(f"Next: edit {_shown(lesson.work)}/main.py, then: uv run lesson check {lesson.number}", "cyan")
+    if not report.ok:
+        say(f"Next: edit {_shown(lesson.work)}/main.py, then: uv run lesson check {lesson.number}", "cyan")
 
 
 @application.command()
@@ -158,11 +164,12 @@ def reset(
     """Bring a lesson's files back to how they were given. What was there is saved first."""
     from lessonkit.workspace import reset as reset_files
 
-    _, lesson, _ = chosen(which)
+    _, lesson, progress = chosen(which)
     done = reset_files(lesson, to)
-    source = "as the course gives them" if to is None else f"as saved in {to}"
+    progress.forget(lesson)
+    source = "as the course gives it" if to is None else f"as saved in {to}"
     if not done.updated:
-        say(f"Lesson {lesson.number}: the files were already {source}; nothing changed.")
+        say(f"Lesson {lesson.number}: every file was already {source}; nothing changed.")
     for name in done.updated:
         say(f"  {_shown(lesson.work)}/{name} is {source}")
     if done.backup is not None:
@@ -196,7 +203,8 @@ def list_lessons() -> None:
     if following is None:
         say("Every lesson is finished.", "bold green")
     else:
-        say(f"Next: uv run lesson start {following.number}", "cyan")
+        verb = "check" if following.work.is_dir() else "start"
+        say(f"Next: uv run lesson {verb} {following.number}", "cyan")
 
 
 @application.command()

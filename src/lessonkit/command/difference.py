@@ -27,7 +27,11 @@ def show_difference(lesson: Lesson) -> None:
         )
         if lines:
             same = False
-            out.print(Syntax("\n".join(lines), "diff", theme="ansi_light", background_color="default"))
+            out.print(
+                Syntax(
+                    "\n".join(lines), "diff", theme="ansi_light", background_color="default", word_wrap=True
+                )
+            )
     if same:
         out.print("Your files and the solution are the same.")
     out.print(

@@ -56,6 +56,8 @@ class Watch:
                     self._out.print(str(next_hint(self.lesson, self.report, self.progress)), markup=False)
                 elif event == "n":
                     self._go_on()
+                else:
+                    self._out.print(KEYS, style="dim", markup=False)
         if self._run is not None:
             self._run.kill()
         for task in (*background, *([checking] if checking else [])):
@@ -81,7 +83,7 @@ class Watch:
         self.progress.record(self.lesson, report)
         if self._out.is_terminal:
             self._out.clear()
-        self._out.print(render(report, self.lesson))
+        self._out.print(render(report, self.lesson, advice=False))
         self._out.print(KEYS, style="dim", markup=False)
 
     def _go_on(self) -> None:

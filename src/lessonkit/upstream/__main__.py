@@ -11,7 +11,9 @@ PORT = 8765
 KEY = "placeholder-key"
 
 
-def main(port: Annotated[int, typer.Option(help="The port on 127.0.0.1; 0 takes any free one.")] = PORT) -> None:
+def main(
+    port: Annotated[int, typer.Option(help="The port on 127.0.0.1; 0 takes any free one.")] = PORT,
+) -> None:
     """Run a stand-in for the Messages API, which answers with the course's tiny language model."""
     try:
         upstream = Upstream(port)

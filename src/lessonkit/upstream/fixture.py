@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lessonkit.client import RecordingClient
-from lessonkit.loader import describe
+from lessonkit.explanations import describe
 from lessonkit.plugin import CHECKS, Stopped
 from lessonkit.report import Problem
 
