@@ -58,7 +58,14 @@ def run_pytest(suite: str, target: str, time_scale: float, send: Any) -> tuple[i
             checks.listen, checks.time_scale = send, time_scale
 
     arguments = [suite, f"--target={target}", "--rootdir", os.path.dirname(suite), "-c", os.devnull]
-    arguments += ["-q", "--capture=no", "--assert=plain", "--import-mode=importlib", "--noconftest"]
+    arguments += [
+        "-q",
+        "--tb=no",
+        "--capture=no",
+        "--assert=plain",
+        "--import-mode=importlib",
+        "--noconftest",
+    ]
     arguments += ["--strict-markers", *(f"-pno:{name}" for name in UNUSED_PLUGINS)]
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     before, sys.stdout = sys.stdout, io.StringIO()

@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import ModuleType
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 
 from lessonkit import guard
 from lessonkit.course import Lesson, LessonError
@@ -129,10 +129,10 @@ class Session:
         if _plain(declared.operation) in {_plain(operation) for operation in has}:
             return
         if _hidden(self.app, declared.operation):
-            step = "Take include_in_schema=False away from it."
+            step = f"Register it with {_decorator(declared.operation)}, without include_in_schema=False."
             raise MissingOperation(declared.operation, "there, but hidden from the OpenAPI schema", step)
         found = f"your app has: {', '.join(has)}" if has else "your app has no operation yet"
-        step = _advice(declared.operation, has)
+        step = _advice(declared.operation, has, self.loaded())
         raise MissingOperation(declared.operation, f"not registered yet; {found}", step)
 
     def _read_operations(self) -> list[str]:
@@ -190,13 +190,25 @@ def _plain(operation: str) -> str:
     return re.sub(r"\{[^}]*\}", "{}", operation)
 
 
-def _advice(operation: str, has: list[str]) -> str:
+def _decorator(operation: str) -> str:
     method, path = operation.split(" ", 1)
-    decorator = f'@app.{method.lower()}("{path}")'
+    return f'@app.{method.lower()}("{path}")'
+
+
+def _advice(operation: str, has: list[str], module: ModuleType) -> str:
+    """The next step for an operation that is missing, from what there is instead."""
+    method, path = operation.split(" ", 1)
+    decorator = _decorator(operation)
+    methods = [other.split(" ")[0] for other in has if _plain(other.split(" ", 1)[1]) == _plain(path)]
+    if methods:
+        return f"{path} answers {' and '.join(methods)} only; it has to answer {method}: {decorator}"
     for other in has:
         other_method, other_path = other.split(" ", 1)
-        if _plain(other_path) == _plain(path):
-            return f"{path} answers {other_method} only; it has to answer {method}: {decorator}"
+        if other_method == method and other_path.endswith(path):
+            return f"{other_path} has a prefix too many; the path is {path}"
+    for name, value in vars(module).items():
+        if isinstance(value, APIRouter) and any(getattr(one, "path", "") == path for one in value.routes):
+            return f"The router `{name}` has it, and the app does not know the router: app.include_router({name})"
     paths = [other.split(" ", 1)[1] for other in has]
     close = difflib.get_close_matches(path, paths, n=1, cutoff=0.7)
     if close:

@@ -20,7 +20,7 @@ from lessonkit.model import run_model
 SECONDS = 0.3
 WORDS = 12
 TICK_SECONDS = 0.02
-PATIENCE_TICKS = 25
+PATIENCE_TICKS = 15
 LOOP_TURNS = 20
 
 
@@ -131,10 +131,9 @@ class Record:
         self.patience_ticks = PATIENCE_TICKS
         self._lock = threading.Lock()
         self._in_flight = 0
-        self._holding = False
+        self._holding = self._last_first = False
         self._until: int | None = None
         self._held: list[Future[None]] = []
-        self._last_first = False
         self._leaving: list[Future[None]] = []
 
     @property
@@ -229,8 +228,7 @@ class Patience:
 
     def __init__(self, record: Record) -> None:
         self._record = record
-        self._seen = 0
-        self._quiet = 0
+        self._seen = self._quiet = 0
 
     def tick(self) -> None:
         """Look around; end the hold when it has been quiet for too long."""

@@ -13,7 +13,7 @@ from lessonkit.course import Course, Lesson, find_course
 from lessonkit.report import Report
 from lessonkit.runner import preload, run
 
-WORKERS = 2
+WORKERS = 4  # more than cores: some runs wait
 Result = TypeVar("Result")
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pexpect
 import pytest
+from tests.course import miniature
 
 from lessonkit.course import Lesson
-from tests.course import miniature
 
 COMMAND = [sys.executable, "-m", "lessonkit.command"]
 SECONDS = 60

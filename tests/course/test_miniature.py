@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.course import miniature
 
 from lessonkit.author import truth
 from lessonkit.author.layout import lay_out
 from lessonkit.author.rules import RULES
 from lessonkit.course import Course, Lesson, LessonError
 from lessonkit.runner import run
-from tests.course import miniature
 
 Breaks = Callable[[Lesson], object]
 

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 from pydantic import BaseModel
+from tests.course import miniature
 
 from lessonkit.course import Lesson
 from lessonkit.deprecations import heard
 from lessonkit.report import CheckResult, Report
 from lessonkit.runner import run
-from tests.course import miniature
 
 SUITE = '''"""A greeting."""
 

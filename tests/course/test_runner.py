@@ -10,11 +10,11 @@ from pathlib import Path
 
 import psutil
 import pytest
+from tests.course import miniature
 
 from lessonkit.course import Course, Lesson
 from lessonkit.report import Report
 from lessonkit.runner import Run, run
-from tests.course import miniature
 
 SECONDS = 30
 

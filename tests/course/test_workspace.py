@@ -12,10 +12,10 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from tests.course import miniature
 
 from lessonkit import workspace
 from lessonkit.course import Lesson, LessonError
-from tests.course import miniature
 
 CALLS = ("rename", "replace", "fsync")
 

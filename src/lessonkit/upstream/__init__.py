@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from lessonkit.upstream.steps import Thinking as Thinking
 
 _STEPS = ("Answer", "Drop", "Failure", "NotAMessage", "Silence", "Step", "Text", "Thinking")
-_HOMES = {name: "lessonkit.upstream.steps" for name in _STEPS} | {
+_HOMES = dict.fromkeys(_STEPS, "lessonkit.upstream.steps") | {
     "Upstream": "lessonkit.upstream.server",
     "shared": "lessonkit.upstream.server",
 }
@@ -46,9 +46,13 @@ __all__ = [
 
 
 def address() -> str:
-    """The URL of `shared()`: what a suite puts into its ENVIRONMENT as ANTHROPIC_BASE_URL, uncalled."""
-    from lessonkit.upstream import server
+    """The URL of `shared()`: what a suite puts into its ENVIRONMENT as ANTHROPIC_BASE_URL, uncalled.
 
+    From then on the SDK's clients are on record, those of the learner's module too.
+    """
+    from lessonkit.upstream import clients, server
+
+    clients.watch()
     return server.address()
 
 

@@ -1,6 +1,6 @@
 """`python -m lessonkit.upstream`: the stand-in in a terminal, until Ctrl-C."""
 
-import threading
+import time
 from typing import Annotated
 
 import typer
@@ -31,7 +31,8 @@ def main(
         flush=True,
     )
     try:
-        threading.Event().wait()
+        while True:
+            time.sleep(3600)
     except KeyboardInterrupt:
         upstream.close()
 

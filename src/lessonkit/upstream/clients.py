@@ -1,7 +1,7 @@
 """A record of the HTTP clients under the SDK's clients: how many one life of the app used, and which it closed.
 
 An SDK client that nobody holds is collected, and closes its connections as it goes; so whether a program
-closes it would depend on the collector. The record holds every HTTP client that a request was sent with.
+closes it would depend on the collector. The record holds every HTTP client that the SDK was given or made.
 Clients that are derived (`with_options`, `copy`) share theirs and count once; one that the learner made
 (`http_client=`) counts like any other.
 """
@@ -47,35 +47,52 @@ class Clients:
             for client in self._held:
                 _as_just_made(client)
 
-    def note(self, client: HttpClient) -> None:
-        """Note that the SDK sends a request with `client`."""
+    def hold(self, client: HttpClient) -> None:
+        """Keep an SDK client's HTTP client for good."""
         with self._lock:
             if not any(one is client for one in self._held):
                 self._held.append(client)
+
+    def note(self, client: HttpClient) -> None:
+        """Note that the SDK sends a request with `client`."""
+        self.hold(client)
+        with self._lock:
             if not any(one is client for one in self._used):
                 self._used.append(client)
 
 
 @cache
 def watch() -> Clients:
-    """The one record of this process; from the first call on, the SDK's clients are on it.
+    """The one record of this process; the SDK clients that are made from the first call on are on it.
 
     Imports the SDK, which takes seconds where it is not loaded yet.
     """
     from anthropic import Anthropic, AsyncAnthropic
 
     record = Clients()
-    Anthropic.request = _noting(Anthropic.request, record)  # type: ignore[method-assign]
-    AsyncAnthropic.request = _noting(AsyncAnthropic.request, record)  # type: ignore[method-assign]
+    for kind in (Anthropic, AsyncAnthropic):
+        kind.__init__ = _then(kind.__init__, record.hold)  # type: ignore[method-assign]
+        kind.request = _after(record.note, kind.request)  # type: ignore[method-assign]
     return record
 
 
-def _noting(send: Callable[..., Any], record: Clients) -> Callable[..., Any]:
-    """`send`, a method of the SDK's clients through which every request goes, with a note of who sends."""
+def _then(make: Callable[..., None], tell: Callable[[HttpClient], None]) -> Callable[..., None]:
+    """`make`, the `__init__` of an SDK client, which afterwards tells of its HTTP client."""
+
+    @wraps(make)
+    def init(sdk_client: Any, *arguments: Any, **options: Any) -> None:
+        make(sdk_client, *arguments, **options)
+        tell(sdk_client._client)
+
+    return init
+
+
+def _after(tell: Callable[[HttpClient], None], send: Callable[..., Any]) -> Callable[..., Any]:
+    """`send`, the method of an SDK client through which every request goes, which first tells of its HTTP client."""
 
     @wraps(send)
     def request(sdk_client: Any, *arguments: Any, **options: Any) -> Any:
-        record.note(sdk_client._client)
+        tell(sdk_client._client)
         return send(sdk_client, *arguments, **options)
 
     return request

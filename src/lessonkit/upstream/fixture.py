@@ -8,7 +8,7 @@ import pytest
 
 from lessonkit.client import RecordingClient
 from lessonkit.explanations import describe
-from lessonkit.plugin import CHECKS, Stopped
+from lessonkit.plugin import CHECKS, NOTES, Stopped
 from lessonkit.report import Problem
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ PATIENCE_TICKS = 75
 
 
 @pytest.fixture
-def upstream() -> "Iterator[Upstream]":
+def upstream(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> "Iterator[Upstream]":
     """The stand-in that the learner's app talks to, with nothing on record and nothing scripted.
 
     Ask for it before `client`, so that what happens at start-up is on record too.
@@ -31,8 +31,23 @@ def upstream() -> "Iterator[Upstream]":
     running = shared()
     running.reset()
     watch().begin()
+    notes = request.node.stash.setdefault(NOTES, [])
+    for name in ("script", "always"):
+        monkeypatch.setattr(running, name, _with_a_note(getattr(running, name), notes))
     yield running
     running.reset()
+
+
+def _with_a_note(tell: Callable[..., None], notes: list[str]) -> Callable[..., None]:
+    """`tell`, which tells the stand-in what to answer, and a note for whoever repeats the request."""
+
+    def noted(*steps: object) -> None:
+        notes.append(
+            "for this check the stand-in was told what to answer; on another day it answers otherwise"
+        )
+        tell(*steps)
+
+    return noted
 
 
 @pytest.fixture
