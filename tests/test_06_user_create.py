@@ -2,7 +2,7 @@
 
 Most checks send a user to POST /users/validate with FastAPI's TestClient. `main` is your module: some
 checks make a `UserCreate` in plain Python. `deprecations` tells what Pydantic called deprecated while
-your code ran, and `optimized` sends requests to your app in a second process, started with `python -O`.
+your code ran, and `optimized` sends requests to your app as it is under `python -O`.
 """
 
 from pydantic import ValidationError

@@ -8,7 +8,7 @@ from types import FrameType
 from lessonkit.report import Problem
 from lessonkit.targets import Target
 
-SLIPS = ("NameError", "UnboundLocalError", "AttributeError", "ImportError", "ModuleNotFoundError")
+SLIPS = ("NameError", "UnboundLocalError", "ImportError", "ModuleNotFoundError")
 
 
 def learner_line(error: BaseException, folder: Path) -> tuple[Path, int, str] | None:

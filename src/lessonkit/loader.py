@@ -2,11 +2,15 @@
 
 import importlib.util
 import io
+import os
 import sys
 import tokenize
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.machinery import FileFinder, PathFinder, SourceFileLoader
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, ModuleType
+from typing import Any
 
 from fastapi import APIRouter, FastAPI
 
@@ -35,19 +39,29 @@ class FreshLoader(SourceFileLoader):
         raise OSError("no byte-code cache for learners' files")
 
 
-def load(target: Target) -> ModuleType:
+class OptimizedLoader(FreshLoader):
+    """Compiles as `python -O` does: without `assert`, and with `__debug__` false."""
+
+    def source_to_code(self, data: Any, path: Any, **options: Any) -> CodeType:  # type: ignore[override]
+        code: CodeType = compile(data, path, "exec", dont_inherit=True, optimize=1)
+        return code
+
+
+def load(target: Target, *, optimization: int = 0) -> ModuleType:
     """The target's main.py as the module `main`, with an `app` that is a FastAPI application.
 
     The module stands in `sys.modules` while it runs, and its folder comes first on `sys.path`, as with
-    `fastapi dev main.py`. Raises LoadFailure for anything that goes wrong.
+    `fastapi dev main.py`. `optimization` 1 compiles it, and what lies beside it, as `python -O` does.
+    Raises LoadFailure for anything that goes wrong.
     """
     _refuse_unreadable(target)
     _refuse_shadows(target.folder)
     _forget_earlier()
     folder = str(target.folder)
+    kind = OptimizedLoader if optimization else FreshLoader
     sys.path.insert(0, folder)
-    sys.path_importer_cache[folder] = FileFinder(folder, (FreshLoader, [".py"]))
-    loader = FreshLoader("main", str(target.main))
+    sys.path_importer_cache[folder] = FileFinder(folder, (kind, [".py"]))
+    loader = kind("main", str(target.main))
     spec = importlib.util.spec_from_file_location("main", target.main, loader=loader)
     if spec is None:
         raise _failure(target, "missing", "cannot be read", "Look at its permissions.")
@@ -61,6 +75,21 @@ def load(target: Target) -> ModuleType:
     return module
 
 
+@contextmanager
+def modules_of(folder: Path) -> Iterator[None]:
+    """Keep the modules that were loaded from `folder`: afterwards they are what they were before."""
+    before = {name: module for name, module in sys.modules.items() if _lies_in(module, folder)}
+    path, finder = sys.path[:], sys.path_importer_cache.get(str(folder))
+    try:
+        yield
+    finally:
+        for name in [name for name, module in sys.modules.items() if _lies_in(module, folder)]:
+            del sys.modules[name]
+        sys.modules.update(before)
+        sys.path[:] = path
+        sys.path_importer_cache[str(folder)] = finder
+
+
 def _forget_earlier() -> None:
     """Drop a `main` loaded before and what lay beside it: another lesson may have files of the same name."""
     earlier = sys.modules.pop("main", None)
@@ -69,9 +98,13 @@ def _forget_earlier() -> None:
     folder = Path(str(earlier.__file__)).parent
     sys.path[:] = [entry for entry in sys.path if entry != str(folder)]
     for name, module in list(sys.modules.items()):
-        file = getattr(module, "__file__", None)
-        if file and Path(file).is_relative_to(folder):
+        if _lies_in(module, folder):
             del sys.modules[name]
+
+
+def _lies_in(module: ModuleType, folder: Path) -> bool:
+    file = getattr(module, "__file__", None)
+    return bool(file) and str(file).startswith(f"{folder}{os.sep}")
 
 
 def _refuse_unreadable(target: Target) -> None:

@@ -1,5 +1,7 @@
 """The fixtures `optimized` and `deprecations`, on a course of one lesson: what they see, and what they say of a fault."""
 
+import subprocess
+import sys
 import warnings
 from pathlib import Path
 
@@ -26,12 +28,14 @@ def test_optimized(client, optimized):
 
 
 @task("GET /greeting", hints=["Only here."])
-def test_same_process(client, optimized):
-    """The second check asks the same process."""
-    pids = {json_body(optimized.get("/greeting?name=pid"))["pid"] for _ in range(2)}
-    assert len(pids) == 1 and client.exchanges, expected("one process", next_step=f"{pids}")
-    here = json_body(client.get("/greeting?name=pid"))["pid"]
-    assert here not in pids, expected("another process than this one", next_step="Start it.")
+def test_apart(client, optimized):
+    """The two apps are two, and each sees what lies beside it."""
+    for number in (1, 2):
+        answer = json_body(client.get("/greeting?name=Ada"))
+        assert answer.get("debug") == [True, True], expected("as without -O", next_step=str(answer))
+        answer = json_body(optimized.get("/greeting?name=Ada"))
+        assert answer.get("debug") == [False, False], expected("as under -O", next_step=str(answer))
+        assert answer.get("calls") == number, expected("a module of its own", next_step=str(answer))
 
 
 @task("GET /greeting", hints=["Look."])
@@ -44,24 +48,26 @@ def test_nothing_deprecated(client, deprecations):
 
 SOLUTION = '''"""A greeting."""
 
-import os
-
+import beside
 from fastapi import FastAPI
 from pydantic import BaseModel
 
 app = FastAPI()
+names: list[str] = []
 
 
 class Greeting(BaseModel):
     text: str
-    pid: int
+    debug: list[bool]
+    calls: int
 
 
 @app.get("/greeting")
 def greeting(name: str = "you") -> Greeting:
     if not name:
         raise ValueError("a name")
-    return Greeting(text=name, pid=os.getpid())
+    names.append(name)
+    return Greeting(text=name, debug=[__debug__, beside.debug], calls=len(names))
 '''
 
 
@@ -70,6 +76,7 @@ def lesson(tmp_path: Path) -> Lesson:
     made = miniature.make(tmp_path)
     made.suite.write_text(SUITE, encoding="utf-8")
     (made.solution / "main.py").write_text(SOLUTION, encoding="utf-8")
+    (made.solution / "beside.py").write_text("debug = __debug__\n", encoding="utf-8")
     return made
 
 
@@ -90,7 +97,7 @@ def message(report: Report, name: str) -> str:
     return check.message or ""
 
 
-def test_raise_holds_and_the_process_is_another_and_one(lesson: Lesson) -> None:
+def test_raise_holds_and_the_two_apps_are_apart(lesson: Lesson) -> None:
     report = run(lesson, "solution")
     assert not failed(report), [check.message for check in report.failures]
     assert not list(lesson.root.rglob("*.pyc")), "byte-code files are keyed on whole seconds"
@@ -116,7 +123,6 @@ def test_crash_while_loading_is_told(lesson: Lesson) -> None:
     text = message(run(lesson, "solution"), "test_optimized")
     assert "main.py to load under `python -O`" in text
     assert "uses `origin` before anything has that name" in text
-    assert "Came back: no answer" in text
 
 
 def test_crash_at_start_up_is_told(lesson: Lesson) -> None:
@@ -132,34 +138,36 @@ def test_crash_at_start_up_is_told(lesson: Lesson) -> None:
 
 def test_crash_of_a_request_is_told_with_its_line(lesson: Lesson) -> None:
     changed(
-        lesson, "    if not name:", "    if not __debug__ and name == 'pid':\n        1 / 0\n    if not name:"
+        lesson, "    if not name:", "    if not __debug__ and name == 'Ada':\n        1 / 0\n    if not name:"
     )
-    check = failed(run(lesson, "solution"))["test_same_process"]
+    check = failed(run(lesson, "solution"))["test_apart"]
     assert "ZeroDivisionError" in (check.message or "")
     assert "main.py line" in (check.message or "")
 
 
+def test_exit_while_loading_is_told(lesson: Lesson) -> None:
+    changed(lesson, "app = FastAPI()", "app = FastAPI()\nif not __debug__:\n    import sys; sys.exit(0)")
+    assert "ends the program" in message(run(lesson, "solution"), "test_optimized")
+
+
 @pytest.mark.parametrize(
-    ("code", "says"),
-    [
-        pytest.param("import sys; sys.exit(0)", "main.py to load under `python -O`", id="sys-exit"),
-        pytest.param("import os; os.kill(os.getpid(), 9)", "the process ended instead", id="killed"),
-        pytest.param("print('x' * 100_000)", "", id="prints"),
-    ],
+    ("rule", "status"), [('if not name:\n        raise ValueError("a name")', 500), ("assert name", 200)]
 )
-def test_end_of_the_process_is_told(lesson: Lesson, code: str, says: str) -> None:
-    changed(lesson, "app = FastAPI()", f"app = FastAPI()\nif not __debug__:\n    {code}")
-    report = run(lesson, "solution")
-    if says:
-        assert says in message(report, "test_optimized")
-    else:
-        assert not failed(report)
-
-
-def test_endless_loop_is_told(lesson: Lesson) -> None:
-    changed(lesson, "    if not name:", "    while not __debug__:\n        pass\n    if not name:")
-    text = message(run(lesson, "solution", time_scale=0.4), "test_optimized")
-    assert "in time; none came" in text
+def test_python_itself_agrees(lesson: Lesson, rule: str, status: int) -> None:
+    changed(lesson, 'if not name:\n        raise ValueError("a name")', rule)
+    code = (
+        "from fastapi.testclient import TestClient\nfrom main import app\n"
+        "print(TestClient(app, raise_server_exceptions=False).get('/greeting?name=').status_code)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-B", "-O", "-c", code],
+        cwd=lesson.solution,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == f"{status}\n"
+    assert ("test_optimized" not in failed(run(lesson, "solution"))) == (status == 500)
 
 
 @pytest.mark.parametrize(
@@ -168,19 +176,19 @@ def test_endless_loop_is_told(lesson: Lesson) -> None:
         pytest.param(
             "    text: str\n",
             "    text: str\n\n    class Config:\n        frozen = True\n",
-            "pydantic main.py:11 Support for class-based `config` is deprecated",
+            "pydantic main.py:12 Support for class-based `config` is deprecated",
             id="at-import",
         ),
         pytest.param(
-            "    return Greeting(text=name, pid=os.getpid())",
-            "    return Greeting(text=name, pid=os.getpid()).dict()",
+            "    return Greeting(text=name, debug=[__debug__, beside.debug], calls=len(names))",
+            "    return Greeting(text=name, debug=[__debug__, beside.debug], calls=len(names)).dict()",
             "The `dict` method is deprecated; use `model_dump` instead",
             id="in-a-request",
         ),
         pytest.param(
             "app = FastAPI()",
             "app = FastAPI()\napp.on_event('startup')(lambda: None)",
-            "builtins main.py:9 on_event is deprecated",
+            "builtins main.py:8 on_event is deprecated",
             id="of-another-library",
         ),
     ],
