@@ -176,7 +176,7 @@ def test_python_itself_agrees(lesson: Lesson, rule: str, status: int) -> None:
         pytest.param(
             "    text: str\n",
             "    text: str\n\n    class Config:\n        frozen = True\n",
-            "pydantic main.py:12 Support for class-based `config` is deprecated",
+            "pydantic main.py:11 Support for class-based `config` is deprecated",
             id="at-import",
         ),
         pytest.param(
