@@ -1,5 +1,6 @@
 """An exception in words: which of the learner's lines it came from, what it means, what to do next."""
 
+import re
 import sys
 import traceback
 from pathlib import Path
@@ -36,18 +37,23 @@ def running_line(folder: Path) -> tuple[Path, int, str] | None:
 
 
 def describe(error: BaseException, folder: Path) -> str:
-    """An exception in words, with the learner's own line: `TypeError: … (main.py line 12: "x = 1")`."""
+    """An exception in words, with the learner's own line: `TypeError: … (main.py line 12: x = 1)`.
+
+    Where it was raised deeper down, by what that line called, it says `called from main.py line 12`.
+    """
     text = f"{type(error).__name__}: {_first_words(error)}".rstrip(": ")
     place = learner_line(error, folder)
     if place is None:
         return text
     path, line, code = place
-    return f"{text} ({path.name} line {line}: {code})"
+    raised_in = Path(traceback.extract_tb(error.__traceback__)[-1].filename)
+    called = "" if raised_in.is_relative_to(folder) else "called from "
+    return f"{text} ({called}{path.name} line {line}: {code})"
 
 
 def is_slip(crash: str) -> bool:
     """Whether a crash (as `describe` tells it) is a slip in the learner's own line, whatever was sent."""
-    return crash.startswith(SLIPS) and " line " in crash
+    return crash.startswith(SLIPS) and re.search(r" \(\S+ line \d", crash) is not None
 
 
 def _first_words(error: BaseException) -> str:
@@ -59,7 +65,10 @@ def _first_words(error: BaseException) -> str:
             return "the endpoint returned None; is a `return` missing?"
         return f"{place}: {first['msg']}"
     except (AttributeError, LookupError, TypeError):
-        return str(error).strip().split("\n")[0]
+        lines = [line.strip() for line in str(error).strip().splitlines()] or [""]
+        return (
+            f"{lines[0].rstrip(':')}: {lines[-1]}" if lines[0].endswith(":") and len(lines) > 1 else lines[0]
+        )
 
 
 def explain(error: BaseException, target: Target) -> Problem:
@@ -70,7 +79,7 @@ def explain(error: BaseException, target: Target) -> Problem:
     file, line, code = place or (target.main, None, "")
     at = f"{file.name} line {line}" if line else file.name
     kind, step = "exception", "Mend that line and save."
-    says = f"{at} raised {type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no message'}"
+    says = f"{at} raised {type(error).__name__}: {_first_words(error) or 'no message'}"
     if isinstance(error, ModuleNotFoundError):
         kind = "import"
         says = f"{at} imports `{error.name}`, and there is no module of that name"

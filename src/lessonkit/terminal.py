@@ -72,7 +72,7 @@ def as_text(report: Report, lesson: Lesson) -> str:
     """The same report as plain text, for a notebook without HTML, a log or a pipe."""
     out = io.StringIO()
     plain = Console(file=out, width=TEXT_WIDTH, color_system=None, force_terminal=False, force_jupyter=False)
-    plain.print(render(report, lesson))
+    plain.print(render(report, lesson), crop=False)
     return "\n".join(line.rstrip() for line in out.getvalue().splitlines())
 
 

@@ -104,7 +104,7 @@ def check(
     if json:
         print(report.to_json())
     else:
-        out.print(render(report, lesson))
+        out.print(render(report, lesson), crop=False)
     _say_set_aside(progress)
     raise typer.Exit(_status(report))
 

@@ -83,7 +83,7 @@ class Watch:
         self.progress.record(self.lesson, report)
         if self._out.is_terminal:
             self._out.clear()
-        self._out.print(render(report, self.lesson, advice=False))
+        self._out.print(render(report, self.lesson, advice=False), crop=False)
         self._out.print(KEYS, style="dim", markup=False)
 
     def _go_on(self) -> None:

@@ -10,6 +10,7 @@ from lessonkit.client import RecordingClient
 from lessonkit.explanations import describe
 from lessonkit.plugin import CHECKS, NOTES, Stopped
 from lessonkit.report import Problem
+from lessonkit.upstream.steps import Answer, Failure, Step, Text
 
 if TYPE_CHECKING:
     from lessonkit.upstream import Upstream
@@ -49,15 +50,22 @@ def _reset(running: "Upstream") -> None:
 
 
 def _with_a_note(tell: Callable[..., None], notes: list[str]) -> Callable[..., None]:
-    """`tell`, which tells the stand-in what to answer, and a note for whoever repeats the request."""
+    """`tell`, which tells the stand-in what to answer, and a note of it for whoever repeats the request."""
 
-    def noted(*steps: object) -> None:
-        notes.append(
-            "for this check the stand-in was told what to answer; on another day it answers otherwise"
-        )
+    def noted(*steps: Step) -> None:
+        notes.append(f"for this check the upstream was told to answer with {_in_words(steps[0])}")
         tell(*steps)
 
     return noted
+
+
+def _in_words(step: Step) -> str:
+    if isinstance(step, Failure):
+        return f"status {step.status}"
+    if isinstance(step, Answer):
+        blocks = [f"text {one.text!r}" if isinstance(one, Text) else "thinking" for one in step.blocks]
+        return f"the blocks {', '.join(blocks)}" if blocks else "no block at all"
+    return type(step).__name__
 
 
 @pytest.fixture
