@@ -13,6 +13,10 @@ import pytest
 
 from lessonkit import expected, json_body, task
 
+ALONE = (
+    "Return the record alone: `record, 201` is a tuple, and a tuple, a list or a text is no prediction. The status "
+    "belongs in the decorator, as in status_code=201."
+)
 PUBLIC = {"id", "result", "model", "tokens_used"}
 INTERNAL = ("cost_usd", "prompt_hash", "owner_email", "reviewer_email", "review_note")
 RECORD = {
@@ -25,7 +29,17 @@ RECORD = {
     "owner_email": "grace@example.com",
 }
 REVIEW = {"reviewer_email": "ruth@example.com", "review_note": "too cheap"}
-SECRETS = ("0.0125", "b5c1d7e9", "grace@example.com", "Traceback", *INTERNAL)
+BAD = "lemon drizzle"  # stands where a number should
+SECRETS = (
+    "0.0125",
+    "b5c1d7e9",
+    "grace@example.com",
+    "the door is open",
+    "my-model-v0",
+    BAD,
+    "Traceback",
+    *INTERNAL,
+)
 
 
 @pytest.fixture
@@ -52,7 +66,7 @@ def differing(answer, wanted):
 
 
 def promised(client, method, path):
-    """The names of the fields that the docs promise for a good answer; empty when they promise nothing.
+    """The models that the docs promise for a good answer, each with its fields; empty when they promise nothing.
 
     `path` is a pattern, because a path's parameter may have any name.
     """
@@ -63,33 +77,49 @@ def promised(client, method, path):
     answers = [operation.get("responses", {}) for operation in operations]
     good = [answer for one in answers for status, answer in one.items() if status.startswith("2")]
     models = re.findall(r"#/components/schemas/([^\"]+)", json.dumps(good))
-    return {name for model in models for name in docs["components"]["schemas"][model].get("properties", {})}
+    return {model: set(docs["components"]["schemas"][model].get("properties", {})) for model in models}
 
 
-def way_out(names, model="Prediction"):
-    """How an internal field got out, given what the docs promise."""
-    if not names:
+def of_the_store(models):
+    """Whether one of the models is the store's own Record, or its ReviewedRecord."""
+    return any(re.search(r"(^|__)(Reviewed)?Record$", name) for name in models)
+
+
+def declared(models, fields):
+    """The first model that declares one of the fields, and those that it declares; None when none does."""
+    for name, own in models.items():
+        if own & set(fields):
+            return name, ", ".join(field for field in fields if field in own)
+    return None
+
+
+def way_out(models, fields, wanted="Prediction"):
+    """How fields got out that are not public, given what the docs promise."""
+    if not models:
         return (
-            f"Add response_model={model} to this decorator: without a model, what you return is sent whole."
+            f"Add response_model={wanted} to this decorator: without a model, what you return is sent whole."
         )
-    if names & set(INTERNAL):
+    if of_the_store(models):
         return (
-            f"Add response_model={model} to this decorator: now the store's Record is the response model (a "
+            f"Add response_model={wanted} to this decorator: now the store's Record is the response model (a "
             "return type is one, when there is no other), and it promises its internal fields."
         )
+    found = declared(models, fields)
+    if found:
+        return f"Take {found[1]} out of {found[0]}: each field of the response model is sent."
     return (
         "Return the record itself. The docs promise the public keys alone, so the answer went around the response "
         "model: a JSONResponse is sent as it is, and so is any Response that you make."
     )
 
 
-def unchecked(names, field):
+def unchecked(models, field):
     """Why nothing stopped a broken record, given what the docs promise."""
-    if not names:
+    if not models:
         return (
             "Add response_model=Prediction to this decorator: without a model nothing checks what you return."
         )
-    if names & set(INTERNAL):
+    if of_the_store(models):
         return (
             "Add response_model=Prediction to this decorator: now the store's Record is the response model (a "
             "return type is one, when there is no other), and FastAPI does not check again what is a Record already."
@@ -100,17 +130,59 @@ def unchecked(names, field):
     )
 
 
+def after_500(client, right, otherwise):
+    """The next step after a 500, from what the exception says; `otherwise` where it tells no cause.
+
+    `right` is what the function ought to return.
+    """
+    crash = client.exchanges[-1].crash or ""
+    fault = re.match(r"ResponseValidationError: response((?:\.\w+)*): (.*)", crash)
+    if not crash:
+        return f"Return `{right}`; the 500 is one that your own code sends."
+    if "the endpoint returned None" in crash:
+        return f"Let the function end with: return {right}. A function without a return gives None."
+    if crash.startswith("KeyError"):
+        return (
+            "Ask the store with store.get(prediction_id), where prediction_id is an int: it gives None for an id that "
+            "is not there, and raises nothing."
+        )
+    if "latest() missing" in crash:
+        return "Give `limit` to the store: store.latest(limit)."
+    if crash.startswith("ValidationError") and "valid dictionary or instance" in crash:
+        return f"Return `{right}` as it is: response_model makes the Prediction, from an object's attributes too."
+    if "(store.py line" in crash:
+        return "Look at what you give the store: text, result and model are strings, tokens_used is a whole number."
+    if fault is None:
+        return "Mend the line of yours that is named there." if " line " in crash else otherwise
+    field = fault[1].rpartition(".")[2]
+    if fault[2].startswith("Field required"):
+        if field in PUBLIC:
+            return (
+                f"Return `{right}`: what is returned now has no `{field}`. The class Prediction is no record, nor is "
+                "the request."
+            )
+        return (
+            f"The response model asks for `{field}`, which no record has: let it be Prediction, with the fields id, "
+            "result, model and tokens_used."
+        )
+    if field in PUBLIC:
+        return (
+            f"Give `{field}` in Prediction the type that the contract names, and return a value of that type."
+        )
+    return otherwise
+
+
 def broken(store, field, fault):
     """A record as an older version of the service may have left it."""
     if fault == "is missing":
         return SimpleNamespace(**{key: value for key, value in RECORD.items() if key != field})
-    return store.Record(**RECORD | {field: None if fault == "is None" else "many"})
+    return store.Record(**RECORD | {field: None if fault == "is None" else BAD})
 
 
 @task(
     "POST /predictions",
     hints=[
-        "TODO(2): look at the decorator above your function.",
+        "First give Prediction its four fields, TODO(1). Then TODO(2): look at the decorator above your function.",
         "A function that returns normally answers 200, unless its decorator names another status.",
         '@app.post("/predictions", status_code=201, response_model=Prediction)',
     ],
@@ -128,8 +200,9 @@ def test_creating_answers_201(client, store):
     )
     assert reply.status_code == 201, expected(
         "status 201 with the new prediction",
-        next_step="Compare what you return with the response model: each of its fields has to be in there, "
-        "with a value of its type.",
+        next_step=after_500(client, "record", ALONE)
+        if reply.status_code == 500
+        else "Write status_code=201 in the decorator, and set no other status.",
     )
 
 
@@ -143,16 +216,18 @@ def test_creating_answers_201(client, store):
 )
 def test_created_prediction_has_the_public_keys(client, store):
     """A created prediction has exactly the public keys."""
-    names = promised(client, "post", "/predictions")
+    models = promised(client, "post", "/predictions")
     answer = json_body(client.post("/predictions", json={"text": "A queue in front"}))
     assert isinstance(answer, dict), expected(
         "a JSON object with the keys id, result, model and tokens_used",
-        next_step="Return the record that store.add gave you, with response_model=Prediction.",
+        next_step=ALONE
+        if isinstance(answer, list)
+        else "Return the record that store.add gave you, with response_model=Prediction.",
     )
     leaked = [key for key in INTERNAL if key in answer]
     assert not leaked, expected(
         f"no internal field in the answer; there is {', '.join(leaked)}",
-        next_step=way_out(names),
+        next_step=way_out(models, leaked),
     )
     missing = PUBLIC - answer.keys()
     assert not missing, expected(
@@ -272,9 +347,15 @@ def test_stored_prediction_is_read(client, store):
     )
     assert reply.status_code == 200, expected(
         "status 200 with the prediction 4711",
-        next_step="Return the record that store.get gave you, and let the response model have its four fields.",
+        next_step=after_500(client, "record", ALONE)
+        if reply.status_code == 500
+        else "Return the record that store.get gave you, and let the response model have its four fields.",
     )
     answer = json_body(reply)
+    assert not isinstance(answer, list), expected(
+        "one JSON object, the prediction 4711",
+        next_step=ALONE,
+    )
     wanted = {key: RECORD[key] for key in ("id", "result", "model", "tokens_used")}
     assert isinstance(answer, dict) and not differing(answer, wanted), expected(
         differing(answer if isinstance(answer, dict) else {}, wanted),
@@ -294,13 +375,13 @@ def test_stored_prediction_is_read(client, store):
 def test_read_prediction_has_the_public_keys(client, store):
     """A prediction that is read has exactly the public keys."""
     store.keep(store.Record(**RECORD))
-    names = promised(client, "get", "/predictions/{.*}")
+    models = promised(client, "get", "/predictions/{.*}")
     answer = json_body(client.get("/predictions/4711"))
     keys = set(answer) if isinstance(answer, dict) else set()
     leaked = [key for key in INTERNAL if key in keys]
     assert not leaked, expected(
         f"no internal field in the answer; there is {', '.join(leaked)}",
-        next_step=way_out(names),
+        next_step=way_out(models, leaked),
     )
     assert keys == PUBLIC, expected(
         "exactly the keys id, result, model and tokens_used",
@@ -319,6 +400,7 @@ def test_read_prediction_has_the_public_keys(client, store):
 def test_record_with_more_fields_is_filtered(client, store):
     """A record that carries more shows no more."""
     store.keep(store.ReviewedRecord(**RECORD, **REVIEW))
+    models = promised(client, "get", "/predictions/{.*}")
     reply = client.get("/predictions/4711")
     assert reply.status_code == 200, expected(
         "status 200: a ReviewedRecord is a Record, with two fields more",
@@ -329,7 +411,9 @@ def test_record_with_more_fields_is_filtered(client, store):
     extra = keys - PUBLIC
     assert not extra, expected(
         f"exactly the public keys for a ReviewedRecord too; there is also {', '.join(sorted(extra))}",
-        next_step="Name what is sent, with response_model=Prediction, and not what is left out.",
+        next_step=way_out(models, sorted(extra))
+        if declared(models, extra)
+        else "Name what is sent, with response_model=Prediction, and not what is left out.",
     )
     assert keys == PUBLIC, expected(
         "exactly the keys id, result, model and tokens_used for a ReviewedRecord",
@@ -355,7 +439,9 @@ def test_unknown_id_is_404(client, store):
     )
     assert reply.status_code != 500, expected(
         "status 404: the store has no such record, and store.get returned None",
-        next_step='When it is None, raise HTTPException(status_code=404, detail="Prediction not found"), with the '
+        next_step=after_500(client, "record", "")
+        if (client.exchanges[-1].crash or "").startswith("KeyError")
+        else 'When it is None, raise HTTPException(status_code=404, detail="Prediction not found"), with the '
         "keyword raise: returned, None, a tuple or an HTTPException is no Prediction.",
     )
     assert reply.status_code == 404, expected(
@@ -404,9 +490,15 @@ def test_docs_name_no_internal_field(client):
     """The docs name no internal field."""
     reply = client.get("/openapi.json")
     named = [key for key in INTERNAL if f'"{key}"' in reply.text]
+    docs = json_body(reply)
+    schemas = docs.get("components", {}).get("schemas", {}) if isinstance(docs, dict) else {}
+    models = {name: set(schema.get("properties", {})) for name, schema in schemas.items()}
+    found = None if of_the_store(models) else declared(models, named)
     assert not named, expected(
         f"a schema that names public fields only; it names {', '.join(named)}",
-        next_step="Answer with a model of its own, response_model=Prediction. With Record as the response model, or "
+        next_step=f"Take {found[1]} out of {found[0]}: the docs promise each field of a response model."
+        if found
+        else "Answer with a model of its own, response_model=Prediction. With Record as the response model, or "
         "as the return type and no response_model, the docs promise the internal fields to everyone.",
     )
 
@@ -422,15 +514,15 @@ def test_docs_name_no_internal_field(client):
 )
 def test_broken_record_is_not_sent(client, store):
     """A record that breaks the promise is a 500."""
-    names = promised(client, "get", "/predictions/{.*}")
-    faults = [("result", "is None"), ("tokens_used", "is 'many'")]
+    models = promised(client, "get", "/predictions/{.*}")
+    faults = [("result", "is None"), ("tokens_used", f"is {BAD!r}")]
     faults += [(field, "is missing") for field in ("tokens_used", "result", "model")]
     for field, fault in faults:
         store.keep(broken(store, field, fault))
         reply = client.get("/predictions/4711")
         assert reply.status_code != 200, expected(
             f"status 500: this record's `{field}` {fault}, which is not what was promised",
-            next_step=unchecked(names, field),
+            next_step=unchecked(models, field),
         )
         assert reply.status_code == 500, expected(
             f"status 500: this record's `{field}` {fault}, and the fault is the server's own",
@@ -448,19 +540,27 @@ def test_broken_record_is_not_sent(client, store):
 )
 def test_failure_shows_no_internals(client, store):
     """The 500 shows nothing of the record."""
-    store.keep(store.Record(**RECORD | {"result": None}))
+    store.keep(broken(store, "result", "is None"))
     reply = client.get("/predictions/4711")
     assert reply.status_code == 500, expected(
         "status 500 for a record whose `result` is None",
         next_step="Let the response model check the record, and the exception pass.",
     )
-    shown = [text for text in SECRETS if text in reply.text]
-    assert not shown, expected(
-        f"a body that shows nothing of the record or the code; it holds {', '.join(shown)}",
-        next_step="Take debug=True out of FastAPI(…): it sends the traceback to everyone."
-        if "Traceback" in shown
-        else "Never send an exception or its text: it quotes the record.",
-    )
+    faults = [("result", "is None"), ("tokens_used", f"is {BAD!r}")]
+    faults += [(field, "is missing") for field in ("tokens_used", "result", "model")]
+    for field, fault in faults:
+        store.keep(broken(store, field, fault))
+        reply = client.get("/predictions/4711")
+        if reply.status_code != 500:
+            continue  # the check before this one is about the status
+        shown = [text for text in SECRETS if text in reply.text]
+        assert not shown, expected(
+            f"a body that shows nothing of the record or the code, also when `{field}` {fault}; it holds "
+            f"{', '.join(shown)}",
+            next_step="Take debug=True out of FastAPI(…): it sends the traceback to everyone."
+            if "Traceback" in shown
+            else "Never send an exception or its text, such as str(error): it quotes the record. Let it pass.",
+        )
 
 
 @task(
@@ -500,7 +600,7 @@ def test_list_shows_public_keys_newest_first(client, store):
     for number in (31, 32, 33):
         store.keep(store.Record(**RECORD | {"id": number}))
     store.keep(store.ReviewedRecord(**RECORD | {"id": 34}, **REVIEW))
-    names = promised(client, "get", "/predictions")
+    models = promised(client, "get", "/predictions")
     reply = client.get("/predictions")
     assert reply.status_code != 422, expected(
         "status 200: `limit` may be left out",
@@ -508,7 +608,13 @@ def test_list_shows_public_keys_newest_first(client, store):
     )
     assert reply.status_code == 200, expected(
         "status 200 with a list of four predictions",
-        next_step="Promise a list: response_model=list[Prediction], and return what store.latest gave you.",
+        next_step=after_500(
+            client,
+            "store.latest(limit)",
+            "Promise a list, response_model=list[Prediction], and return what store.latest gave you, alone.",
+        )
+        if reply.status_code == 500
+        else "Answer with response_model=list[Prediction] and what store.latest gave you.",
     )
     answer = json_body(reply)
     assert isinstance(answer, list) and all(isinstance(item, dict) for item in answer), expected(
@@ -518,7 +624,7 @@ def test_list_shows_public_keys_newest_first(client, store):
     extra = sorted({key for item in answer for key in item} - PUBLIC)
     assert not extra, expected(
         f"only the public keys in each item; there is also {', '.join(extra)}",
-        next_step=way_out(names, "list[Prediction]"),
+        next_step=way_out(models, extra, "list[Prediction]"),
     )
     missing = sorted({key for item in answer for key in PUBLIC - item.keys()})
     assert not missing, expected(

@@ -32,15 +32,20 @@ class Prediction(BaseModel):
     pass
 
 
-# TODO(2): answer POST /predictions with status 201. Call run_model as in lesson 1 and store the outcome:
-#          store.add(text=…, result=…, model=MODEL_NAME, tokens_used=…) returns a record. Set the header
-#          Location to the new prediction's own address, /predictions/ and its id. Return the record, with
-#          response_model=Prediction in the decorator.
+# TODO(2): answer POST /predictions. One step after the other:
+#          - in the decorator: status_code=201 and response_model=Prediction
+#          - two parameters: request: PredictionRequest and response: Response
+#          - call run_model, as in lesson 1
+#          - store the outcome: store.add(text=…, result=…, model=MODEL_NAME, tokens_used=…) returns a record
+#          - set response.headers["Location"] to the new prediction's address: /predictions/ and its id
+#          - return the record
 
 
-# TODO(3): answer GET /predictions/{prediction_id}. store.get(prediction_id) returns a record, or None for
-#          an unknown id: that is a 404 with the detail "Prediction not found".
+# TODO(3): answer GET /predictions/{prediction_id}, with response_model=Prediction again.
+#          store.get(prediction_id) returns a record, or None for an unknown id: that is a 404 with the
+#          detail "Prediction not found".
 
 
-# TODO(4): answer GET /predictions?limit=… with the list that store.latest(limit) returns. limit is 20 when
-#          it is left out, and at least 1 and at most 100; all else is refused.
+# TODO(4): answer GET /predictions with the list that store.latest(limit) returns; its promise is
+#          list[Prediction]. limit is a query parameter: it stands in the function and not in the path. It is
+#          20 when it is left out, at least 1 and at most 100; all else is refused.

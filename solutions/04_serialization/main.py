@@ -33,6 +33,7 @@ class Prediction(BaseModel):
     tokens_used: int
 
 
+# response_model says what goes out; the return type says what the function hands over, for readers and editors.
 @app.post("/predictions", status_code=201, response_model=Prediction)
 def create_prediction(request: PredictionRequest, response: Response) -> store.Record:
     result = run_model(request.text, request.max_tokens, request.temperature)

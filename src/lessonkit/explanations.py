@@ -41,6 +41,8 @@ def describe(error: BaseException, folder: Path) -> str:
 
     Where it was raised deeper down, by what that line called, it says `called from main.py line 12`.
     """
+    if isinstance(error, BaseExceptionGroup):
+        return f"{type(error).__name__} with {describe(error.exceptions[0], folder)}"
     text = f"{type(error).__name__}: {_first_words(error)}".rstrip(": ")
     place = learner_line(error, folder)
     if place is None:
@@ -99,6 +101,11 @@ def explain(error: BaseException, target: Target) -> Problem:
     elif isinstance(error, NameError) and error.name:
         says = f"{at} uses `{error.name}` before anything has that name"
         step = f"Import or define `{error.name}` above that line; look at its spelling."
+    if type(error).__name__ == "FastAPIError" and "Depends" not in code:
+        step = (
+            "Look at the types of the parameters below that decorator: an object of your own, such as a client, "
+            "comes with Annotated[…, Depends(…)]."
+        )
     if code.startswith("class "):
         step = "Mend the class that begins there: one of the lines below it is meant."
     if code and kind != "import":

@@ -64,7 +64,12 @@ def _lifespan(recording: RecordingClient, session: Session) -> Iterator[None]:
     try:
         yield
     finally:
-        recording.__exit__(None, None, None)
+        try:
+            recording.__exit__(None, None, None)
+        except Exception as error:
+            says = f"The app fails when it shuts down: {describe(error, session.folder)}."
+            step = "Mend what runs after the `yield` of the lifespan."
+            raise Stopped(Problem("shutdown", says, step)) from None
 
 
 class Model:

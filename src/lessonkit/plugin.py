@@ -152,6 +152,8 @@ class Checks:
             suite = item.getparent(pytest.Module)
             variables = getattr(suite.obj if suite else None, "ENVIRONMENT", {})
             session = self._sessions[name] = Session(lesson, self.wanted, variables)
+            declared = (_task(one) for one in item.session.items if one.path == item.path)
+            session.contract = frozenset(one.operation for one in declared if one is not None)
             self._time("Importing main.py", LOAD_SECONDS)
             session.open()
             if session.problem is not None:

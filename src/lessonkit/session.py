@@ -51,6 +51,7 @@ class Session:
         self._stack = ExitStack()
         self._seal: guard.Seal | None = None
         self._operations: list[str] | None = None
+        self.contract: frozenset[str] = frozenset()  # the operations that the suite names
 
     @property
     def folder(self) -> Path:
@@ -132,7 +133,7 @@ class Session:
             step = f"Register it with {_decorator(declared.operation)}, without include_in_schema=False."
             raise MissingOperation(declared.operation, "there, but hidden from the OpenAPI schema", step)
         found = f"your app has: {', '.join(has)}" if has else "your app has no operation yet"
-        step = _advice(declared.operation, has, self.loaded())
+        step = _advice(declared.operation, has, self.loaded(), self.contract)
         raise MissingOperation(declared.operation, f"not registered yet; {found}", step)
 
     def _read_operations(self) -> list[str]:
@@ -195,7 +196,7 @@ def _decorator(operation: str) -> str:
     return f'@app.{method.lower()}("{path}")'
 
 
-def _advice(operation: str, has: list[str], module: ModuleType) -> str:
+def _advice(operation: str, has: list[str], module: ModuleType, contract: frozenset[str]) -> str:
     """The next step for an operation that is missing, from what there is instead."""
     method, path = operation.split(" ", 1)
     decorator = _decorator(operation)
@@ -204,12 +205,14 @@ def _advice(operation: str, has: list[str], module: ModuleType) -> str:
         return f"{path} answers {' and '.join(methods)} only; it has to answer {method}: {decorator}"
     for other in has:
         other_method, other_path = other.split(" ", 1)
-        if other_method == method and other_path.endswith(path):
+        if other_method == method and other_path.endswith(path) and other not in contract:
             return f"{other_path} has a prefix too many; the path is {path}"
     for name, value in vars(module).items():
         if isinstance(value, APIRouter) and any(getattr(one, "path", "") == path for one in value.routes):
             return f"The router `{name}` has it, and the app does not know the router: app.include_router({name})"
-    paths = [other.split(" ", 1)[1] for other in has]
+    wanted = {_plain(one.split(" ", 1)[1]) for one in contract}
+    others = (other.split(" ", 1)[1] for other in has)
+    paths = [other for other in others if _plain(other) not in wanted]
     close = difflib.get_close_matches(path, paths, n=1, cutoff=0.7)
     if close:
         return f"Is {close[0]} meant to be {path}? The path has to match to the letter: {decorator}"

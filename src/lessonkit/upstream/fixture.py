@@ -30,22 +30,12 @@ def upstream(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
     from lessonkit.upstream.server import shared  # other lessons need not wait
 
     running = shared()
-    _reset(running)
+    running.reset()
     watch().begin()
     notes = request.node.stash.setdefault(NOTES, [])
     for name in ("script", "always"):
         monkeypatch.setattr(running, name, _with_a_note(getattr(running, name), notes))
     yield running
-    _reset(running)
-
-
-def _reset(running: "Upstream") -> None:
-    """Reset the stand-in once it has done with every call: one that ends after a reset would be counted off the new count."""
-    running.release()
-    for _ in range(PATIENCE_TICKS):
-        if not running._in_flight:
-            break
-        time.sleep(TICK_SECONDS)
     running.reset()
 
 

@@ -81,7 +81,7 @@ class Upstream:
         self.calls: list[Call] = []
         self.peak = 0
         self.connections = 0
-        self._in_flight = 0
+        self._flying: set[int] = set()  # the calls in flight; one that ends after a reset is of the old set
         self._script: deque[Step] = deque()
         self._always: Step | None = None
         self._barrier = 0
@@ -136,16 +136,17 @@ class Upstream:
         body = await _read(receive)
         call = Call(scope["path"], headers, body, tuple(scope["client"]))
         self.calls.append(call)
-        self._in_flight += 1
-        self.peak = max(self.peak, self._in_flight)
-        if self._barrier and self._in_flight >= self._barrier:
+        flying = self._flying
+        flying.add(id(call))
+        self.peak = max(self.peak, len(flying))
+        if self._barrier and len(flying) >= self._barrier:
             self._joined.set()
         watching = asyncio.create_task(self._watch(receive, call))
         try:
             await self._answer(call, send)
             call.answered.set()
         finally:
-            self._in_flight -= 1
+            flying.discard(id(call))
             watching.cancel()
 
     async def _answer(self, call: Call, send: Send) -> None:
