@@ -60,8 +60,8 @@ class PredictionResponse(BaseModel):
     )
 
 
-# TODO(6): give the operation the tag "predictions", a summary (a few words), and a description. The
-#          description is the function's docstring.
+# TODO(6): give the operation the tag "predictions", and a description, the function's docstring. FastAPI
+#          makes the summary "Predict" from the function's name; put a few words of your own in its place.
 @app.post(
     "/predict",
 )
