@@ -67,6 +67,8 @@ def run_pytest(suite: str, target: str, time_scale: float, send: Any) -> tuple[i
         "--noconftest",
     ]
     arguments += ["--strict-markers", *(f"-pno:{name}" for name in UNUSED_PLUGINS)]
+    # A solution is what people copy: nothing in it may be deprecated. Other code is told by its checks.
+    arguments += ["-Werror::DeprecationWarning"] if target == "solution" else ["-pno:warnings"]
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     before, sys.stdout = sys.stdout, io.StringIO()
     try:

@@ -12,6 +12,7 @@ from typing import Any, NoReturn, TextIO
 MOST_PRINTED_CHARACTERS = 1_000_000
 KEPT_CHARACTERS = 4_000
 MEMORY_BYTES = 1_500 * 1024 * 1024
+INNER = ("_pytest", "pluggy")
 REBOUND_BY_PYTEST = {"_pytest.assertion.util"}
 SEALED = ("pytest", "_pytest", "pluggy", "starlette.testclient", "fastapi.testclient", "httpx2", "lessonkit")
 
@@ -106,19 +107,24 @@ class Seal:
             for name, module in sys.modules.items()
             if isinstance(module, ModuleType) and name.startswith(SEALED) and name not in REBOUND_BY_PYTEST
         }
-        self._parts = [
+        parts = [
             (vars(owner), name, value, label)
             for owner, label in _owners(self._modules.values())
             for name, value in vars(owner).items()
             if callable(value)
         ]
+        self._near = [part for part in parts if not part[3].startswith(INNER)]
+        self._inner = [part for part in parts if part[3].startswith(INNER)]
 
-    def broken(self) -> str | None:
-        """The name of a thing that is no longer what it was, or None."""
+    def broken(self, *, whole: bool = True) -> str | None:
+        """The name of a thing that is no longer what it was, or None.
+
+        Without `whole`, pytest's own insides are left for the end of the run.
+        """
         for name, module in self._modules.items():
             if sys.modules.get(name) is not module:
                 return name
-        for now, name, value, label in self._parts:
+        for now, name, value, label in (*self._near, *(self._inner if whole else ())):
             if now.get(name) is not value:
                 return f"{label}.{name}"
         return None

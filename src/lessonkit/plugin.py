@@ -118,7 +118,7 @@ class Checks:
         if _task(item) is None:
             return report
         if call.when == "call" and report.passed:
-            problem = self.session(item).tampering()
+            problem = self.session(item).tampering(whole=item is item.session.items[-1])
             if problem is None:
                 self._verdict = _result(item, "passed")
             else:

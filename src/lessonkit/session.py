@@ -105,15 +105,18 @@ class Session:
             if sys.stdout is self.printed:
                 sys.stdout = before
 
-    def tampering(self) -> Problem | None:
-        """What the learner's code did that makes a verdict worthless; None when it did nothing of the kind."""
+    def tampering(self, *, whole: bool = True) -> Problem | None:
+        """What the learner's code did that makes a verdict worthless; None when it did nothing of the kind.
+
+        `whole` is as for `Seal.broken`.
+        """
         if self.printed.flooded:
             return Problem(
                 "printed",
                 f"The code printed more than {guard.MOST_PRINTED_CHARACTERS:,} characters.",
                 "Take the print out, or print less.",
             )
-        changed = self._seal.broken() if self._seal else None
+        changed = self._seal.broken(whole=whole) if self._seal else None
         if changed is None:
             return None
         return Problem(
