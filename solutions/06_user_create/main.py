@@ -22,6 +22,7 @@ class UserCreate(BaseModel):
         return value.lower()
 
 
+# The endpoint: it shows from outside what the model makes of a user.
 @app.post("/users/validate")
 def validate_user(user: UserCreate) -> UserCreate:
     return user
