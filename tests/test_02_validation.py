@@ -5,7 +5,10 @@ request that is refused must never get that far. The checks that are green from 
 """
 
 import json
+import re
 import unicodedata
+
+from pydantic import ConfigDict
 
 from lessonkit import error_locations, expected, json_body, task
 
@@ -49,8 +52,10 @@ def to_accept(client, reply, otherwise=None):
     crash, sent, places = last.crash or "", json.loads(last.body), error_locations(reply)
     if "FieldInfo(" in crash:
         return "Take away the comma at the end of the field: `Field(…),` is a tuple with a Field in it."
-    if "Unable to apply constraint" in crash:
-        return "min_length and max_length are for strings: a number has ge and le."
+    if wrong_kind := re.search(r"Unable to apply constraint '(\w+)'", crash):
+        if wrong_kind[1].endswith("_length"):
+            return f"{wrong_kind[1]} is for strings, and stands in the Field of a number: a number's limits are ge and le."
+        return f"{wrong_kind[1]} is for numbers, and stands in the Field of `text`: a string's length is min_length and max_length."
     for field in KINDS:
         if f"run_model takes {field} as" not in crash:
             continue
@@ -102,6 +107,41 @@ def to_pass_on(field, sent, reached):
     return f"Pass request.{field} on as it is: take out what changes it, such as int(), round(), min() or a validator."
 
 
+def to_limit(main, field, otherwise):
+    """`otherwise`, with the name in the field's Field that Pydantic does not know, where there is one."""
+    for thing in list(vars(main).values()):
+        fields = getattr(thing, "model_fields", None) if isinstance(thing, type) else None
+        known = fields.get(field) if isinstance(fields, dict) else None
+        extra = getattr(known, "json_schema_extra", None)
+        names = (
+            [name for name in extra if name not in ("example", "examples")] if isinstance(extra, dict) else []
+        )
+        if names:
+            return (
+                f"`{names[0]}` in the Field of `{field}` goes into the docs and limits nothing. {otherwise}"
+            )
+    return otherwise
+
+
+def to_forbid(main):
+    """The next step for a model that takes unknown keys; the configurations in the learner's module tell the cause."""
+    things = [thing for thing in vars(main).values() if isinstance(thing, type)]
+    found = {}
+    for config in (getattr(thing, "model_config", None) for thing in things):
+        found |= config if isinstance(config, dict) else {}
+    unknown = [key for key in found if key not in ConfigDict.__annotations__]
+    if unknown:
+        return f"The key is named `extra`: a model's configuration knows no `{unknown[0]}`, and takes no notice of it."
+    if found.get("extra") == "forbid":
+        return (
+            'extra="forbid" stands in a model: let it be in the model that the endpoint takes, and look for what '
+            "removes the key before it."
+        )
+    if "extra" in found:
+        return f'extra="{found["extra"]}" lets unknown keys through: choose the value that forbids them.'
+    return "Let the configuration of PredictionRequest, model_config, forbid every key that is not a field."
+
+
 def to_refuse(client, model, otherwise, field=None, main=None):
     """The next step for a request that was not refused with 422; what came back tells the cause."""
     last = client.exchanges[-1]
@@ -117,6 +157,8 @@ def to_refuse(client, model, otherwise, field=None, main=None):
             "Take out the validator that makes a float of the value before the field sees it: the field refuses the "
             "number nan, and the 422 repeats what it refused, but nan cannot be written as JSON."
         )
+    if crash.startswith("ValueError") and "run_model takes" not in crash:
+        return f"An exception of your own in the endpoint is your server's error, and answers 500: take it out. {otherwise}"
     if last.status != 422 and '"loc"' in last.answer:
         return f"The fault is found, and then answered with {last.status}: take out what turns FastAPI's 422 into that."
     if last.status == 400:
@@ -397,12 +439,12 @@ def test_number_in_quotes_is_a_temperature(client, model):
 @task(
     "POST /predict",
     hints=[
-        "TODO(1): look at what a model does with a key that it does not know.",
-        "A model ignores unknown keys unless its configuration says otherwise: the setting is called extra.",
+        "TODO(1): a model ignores unknown keys unless its model_config says otherwise. Which of the two models is meant?",
+        "model_config is a ConfigDict, and the setting is called extra; one of its values forbids.",
         'In PredictionRequest: model_config = ConfigDict(extra="forbid")',
     ],
 )
-def test_unknown_keys_are_refused(client, model):
+def test_unknown_keys_are_refused(client, model, main):
     """A key that is not in the contract is refused."""
     reply = client.post("/predict", json={"text": "A queue"})
     assert reply.status_code == 200, expected(
@@ -415,8 +457,7 @@ def test_unknown_keys_are_refused(client, model):
         next_step=to_refuse(
             client,
             model,
-            'Write model_config = ConfigDict(extra="forbid"), spelled exactly so, in the model that the endpoint takes. '
-            "If it stands there, look for what removes the key before it.",
+            to_forbid(main),
         ),
     )
 
@@ -424,8 +465,8 @@ def test_unknown_keys_are_refused(client, model):
 @task(
     "POST /predict",
     hints=[
-        "TODO(2): look at the field `text`.",
-        "A string's least length is a limit of its field: min_length.",
+        "TODO(2): the Field of `text` takes limits. In the notebook, the name of a booking has two.",
+        "A string's least length is called min_length. Write it as a keyword: name=number.",
         "text: str = Field(min_length=1, …)",
     ],
 )
@@ -434,29 +475,46 @@ def test_text_has_at_least_1_character(client, model, main):
     reply = client.post("/predict", json={"text": "a"})
     assert reply.status_code == 200, expected(
         "status 200: one character is enough",
-        next_step="Set min_length=1, which lets a text of 1 character through.",
+        next_step=to_accept(client, reply, "Lower the least length: a text of 1 character is long enough."),
     )
     reply = client.post("/predict", json={"text": " "})
     assert reply.status_code == 200, expected(
         "status 200: a space is a character too",
-        next_step="Count the characters as they come, with min_length=1; strip nothing.",
+        next_step=to_accept(
+            client,
+            reply,
+            "Count the characters as they come, and strip nothing: a limit in the Field does that.",
+        ),
     )
     reply = client.post("/predict", json={"text": ""})
     assert reply.status_code == 422, expected(
         "status 422: an empty text gives the model nothing to continue",
-        next_step=to_refuse(client, model, "Set min_length=1 in the Field of `text`.", "text", main),
+        next_step=to_refuse(
+            client,
+            model,
+            to_limit(
+                main,
+                "text",
+                "Give `text` a least length of 1 character, in its Field in the model that the endpoint takes.",
+            ),
+            "text",
+            main,
+        ),
     )
     assert names(reply, "text"), expected(
         location("text"),
-        next_step=to_name(reply, "Set min_length=1 in the Field of `text`."),
+        next_step=to_name(
+            reply,
+            "Give `text` a least length of 1 character, in its Field in the model that the endpoint takes.",
+        ),
     )
 
 
 @task(
     "POST /predict",
     hints=[
-        "TODO(2): look at the field `text`.",
-        "A string's greatest length is a limit of its field: max_length. It counts characters, not bytes or words.",
+        "TODO(2): the Field of `text` takes limits. In the notebook, the name of a booking has two.",
+        "A string's greatest length is called max_length. It counts characters, not bytes or words.",
         "text: str = Field(…, max_length=10000)",
     ],
 )
@@ -465,29 +523,46 @@ def test_text_has_at_most_10000_characters(client, model, main):
     reply = client.post("/predict", json={"text": "a" * 10_000})
     assert reply.status_code == 200, expected(
         "status 200: 10000 characters are allowed",
-        next_step="Set max_length=10000, which lets a text of exactly 10000 through.",
+        next_step=to_accept(
+            client, reply, "Raise the greatest length: a text of exactly 10000 characters is allowed."
+        ),
     )
     reply = client.post("/predict", json={"text": "é" * 10_000})
     assert reply.status_code == 200, expected(
         "status 200: these are 10000 characters, of two bytes each",
-        next_step="Set max_length=10000, which counts characters; encode() counts bytes.",
+        next_step=to_accept(
+            client, reply, "Count characters, as a limit in the Field does; encode() counts bytes."
+        ),
     )
     reply = client.post("/predict", json={"text": "a" * 10_001})
     assert reply.status_code == 422, expected(
         "status 422: 10001 characters are one too many",
-        next_step=to_refuse(client, model, "Set max_length=10000 in the Field of `text`.", "text", main),
+        next_step=to_refuse(
+            client,
+            model,
+            to_limit(
+                main,
+                "text",
+                "Give `text` a greatest length of 10000 characters, in its Field in the model that the endpoint takes.",
+            ),
+            "text",
+            main,
+        ),
     )
     assert names(reply, "text"), expected(
         location("text"),
-        next_step=to_name(reply, "Set max_length=10000 in the Field of `text`."),
+        next_step=to_name(
+            reply,
+            "Give `text` a greatest length of 10000 characters, in its Field in the model that the endpoint takes.",
+        ),
     )
 
 
 @task(
     "POST /predict",
     hints=[
-        "TODO(3): look at the field `max_tokens`.",
-        "ge is short for greater or equal, gt for greater than. Field ignores names that it does not know, such as min.",
+        "TODO(3): the Field of `max_tokens` takes limits beside its default, as the seats of a booking do.",
+        "ge is short for greater or equal, gt for greater than. A name that Field does not know, such as min, limits nothing.",
         "max_tokens: int = Field(default=512, ge=1, …)",
     ],
 )
@@ -501,7 +576,7 @@ def test_max_tokens_is_at_least_1(client, model, main):
     reply = client.post("/predict", json={"text": "The weather", "max_tokens": 1})
     assert reply.status_code == 200, expected(
         "status 200: 1 itself is allowed",
-        next_step="Set ge=1 for the lower end: ge lets 1 through and gt does not.",
+        next_step=to_accept(client, reply, "Let the lower end itself in: ge lets 1 through and gt does not."),
     )
     reply = client.post("/predict", json={"text": "The weather", "max_tokens": 0})
     assert reply.status_code == 422, expected(
@@ -509,22 +584,28 @@ def test_max_tokens_is_at_least_1(client, model, main):
         next_step=to_refuse(
             client,
             model,
-            "Set ge=1 in the Field of `max_tokens`, in the model that the endpoint takes. Field drops a name that it does not know, such as min.",
+            to_limit(
+                main,
+                "max_tokens",
+                "Give `max_tokens` a lower limit of 1, in its Field in the model that the endpoint takes.",
+            ),
             "max_tokens",
             main,
         ),
     )
     assert names(reply, "max_tokens"), expected(
         location("max_tokens"),
-        next_step=to_name(reply, "Set ge=1 in the Field of `max_tokens`."),
+        next_step=to_name(
+            reply, "Give `max_tokens` a lower limit of 1, in its Field in the model that the endpoint takes."
+        ),
     )
 
 
 @task(
     "POST /predict",
     hints=[
-        "TODO(3): look at the field `max_tokens`.",
-        "le is short for less or equal, lt for less than. Field ignores names that it does not know, such as max.",
+        "TODO(3): the Field of `max_tokens` takes limits beside its default, as the seats of a booking do.",
+        "le is short for less or equal, lt for less than. A name that Field does not know, such as max, limits nothing.",
         "max_tokens: int = Field(default=512, …, le=4096)",
     ],
 )
@@ -533,7 +614,9 @@ def test_max_tokens_is_at_most_4096(client, model, main):
     reply = client.post("/predict", json={"text": "The weather", "max_tokens": 4096})
     assert reply.status_code == 200, expected(
         "status 200: 4096 itself is allowed",
-        next_step="Set le=4096 for the upper end: le lets 4096 through and lt does not.",
+        next_step=to_accept(
+            client, reply, "Let the upper end itself in: le lets 4096 through and lt does not."
+        ),
     )
     reply = client.post("/predict", json={"text": "The weather", "max_tokens": 4097})
     assert reply.status_code == 422, expected(
@@ -541,22 +624,29 @@ def test_max_tokens_is_at_most_4096(client, model, main):
         next_step=to_refuse(
             client,
             model,
-            "Set le=4096 in the Field of `max_tokens`, in the model that the endpoint takes. Field drops a name that it does not know, such as max.",
+            to_limit(
+                main,
+                "max_tokens",
+                "Give `max_tokens` an upper limit of 4096, in its Field in the model that the endpoint takes.",
+            ),
             "max_tokens",
             main,
         ),
     )
     assert names(reply, "max_tokens"), expected(
         location("max_tokens"),
-        next_step=to_name(reply, "Set le=4096 in the Field of `max_tokens`."),
+        next_step=to_name(
+            reply,
+            "Give `max_tokens` an upper limit of 4096, in its Field in the model that the endpoint takes.",
+        ),
     )
 
 
 @task(
     "POST /predict",
     hints=[
-        "TODO(4): look at the field `temperature`.",
-        "A temperature of 0 is allowed: it makes the model take the same words each time.",
+        "TODO(4): limits work on a float as on an int. Which one lets the lower end itself in?",
+        "ge is greater or equal. A temperature of 0 is allowed: the model then takes the same words each time.",
         "temperature: float = Field(default=0.7, ge=0, …)",
     ],
 )
@@ -565,24 +655,36 @@ def test_temperature_is_at_least_0(client, model, main):
     reply = client.post("/predict", json={"text": "A lighthouse", "temperature": 0})
     assert reply.status_code == 200, expected(
         "status 200: 0 itself is allowed",
-        next_step="Set ge=0 for the lower end: ge lets 0 through, gt does not.",
+        next_step=to_accept(client, reply, "Let the lower end itself in: ge lets 0 through, gt does not."),
     )
     reply = client.post("/predict", json={"text": "A lighthouse", "temperature": -0.001})
     assert reply.status_code == 422, expected(
         "status 422: -0.001 is just below the lower end",
-        next_step=to_refuse(client, model, "Set ge=0 in the Field of `temperature`.", "temperature", main),
+        next_step=to_refuse(
+            client,
+            model,
+            to_limit(
+                main,
+                "temperature",
+                "Give `temperature` a lower limit of 0, in its Field in the model that the endpoint takes.",
+            ),
+            "temperature",
+            main,
+        ),
     )
     assert names(reply, "temperature"), expected(
         location("temperature"),
-        next_step=to_name(reply, "Set ge=0 in the Field of `temperature`."),
+        next_step=to_name(
+            reply, "Give `temperature` a lower limit of 0, in its Field in the model that the endpoint takes."
+        ),
     )
 
 
 @task(
     "POST /predict",
     hints=[
-        "TODO(4): look at the field `temperature`.",
-        "The upper end is allowed, and nothing above it, however near.",
+        "TODO(4): limits work on a float as on an int. Which one lets the upper end itself in?",
+        "le is less or equal: 2 is allowed, and nothing above it, however near.",
         "temperature: float = Field(default=0.7, …, le=2)",
     ],
 )
@@ -591,16 +693,29 @@ def test_temperature_is_at_most_2(client, model, main):
     reply = client.post("/predict", json={"text": "A lighthouse", "temperature": 2})
     assert reply.status_code == 200, expected(
         "status 200: 2 itself is allowed",
-        next_step="Set le=2 for the upper end: le lets 2 through, lt does not.",
+        next_step=to_accept(client, reply, "Let the upper end itself in: le lets 2 through, lt does not."),
     )
     reply = client.post("/predict", json={"text": "A lighthouse", "temperature": 2.001})
     assert reply.status_code == 422, expected(
         "status 422: 2.001 is just above the upper end",
-        next_step=to_refuse(client, model, "Set le=2 in the Field of `temperature`.", "temperature", main),
+        next_step=to_refuse(
+            client,
+            model,
+            to_limit(
+                main,
+                "temperature",
+                "Give `temperature` an upper limit of 2, in its Field in the model that the endpoint takes.",
+            ),
+            "temperature",
+            main,
+        ),
     )
     assert names(reply, "temperature"), expected(
         location("temperature"),
-        next_step=to_name(reply, "Set le=2 in the Field of `temperature`."),
+        next_step=to_name(
+            reply,
+            "Give `temperature` an upper limit of 2, in its Field in the model that the endpoint takes.",
+        ),
     )
 
 
@@ -627,7 +742,7 @@ def test_temperature_is_a_finite_number(client, model):
             next_step=to_refuse(
                 client,
                 model,
-                "Keep the type float, and set both limits in its Field, ge=0 and le=2. A comparison of your own such as "
+                "Keep the type float, and give it both limits, in its Field. A comparison of your own such as "
                 "`value < 0 or value > 2` is false for nan.",
             ),
         )

@@ -16,18 +16,19 @@ def health() -> dict[str, str]:
 
 
 class PredictionRequest(BaseModel):
-    # TODO(1): refuse a body with any key that is not one of the three fields: model_config = ConfigDict(…)
+    # TODO(1): refuse a body with any key that is not one of the three fields. It is a setting in model_config,
+    # which is a ConfigDict.
 
     text: str = Field(
         # TODO(2): at least 1 character and at most 10000.
     )
     max_tokens: int = Field(
         default=512,
-        # TODO(3): at least 1 and at most 4096, both of them allowed.
+        # TODO(3): at least 1 and at most 4096.
     )
     temperature: float = Field(
         default=0.7,
-        # TODO(4): at least 0 and at most 2, both of them allowed.
+        # TODO(4): at least 0 and at most 2.
     )
 
 
