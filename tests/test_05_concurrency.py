@@ -11,6 +11,38 @@ from lessonkit import error_locations, expected, json_body, task
 TOGETHER = 8
 MOST_IN_FLIGHT = 5
 FIVE = ["delta", "alpha", "echo", "bravo", "charlie"]
+NO_CRASH = "an answer, and no exception out of your code"
+NOT_AWAITABLE = ("in 'await' expression", "can't be awaited")  # older and newer Pythons
+NO_TEXT = ("valid string", "valid list", "'coroutine'")  # a coroutine, a task or a future stood for the text
+CURES = {
+    "InvalidStateError": "Read task.result() below the `async with` block and not inside it: the tasks have their results "
+    "only when the block has ended.",
+    "asynchronous context manager": "Look at what stands behind `async with`: asyncio.TaskGroup() and asyncio.Semaphore(…) "
+    "belong there, each with its parentheses.",
+    "context manager protocol": "Write `async with` and not `with`: a semaphore and a task group are waited for.",
+    "await wasn't used": "Write `await` before asyncio.gather(…): without it you hold a future, and no results.",
+    "asyncio.run() cannot": "Write `await` in place of asyncio.run(…): the server's event loop runs already.",
+    "object is not callable": "Hand over the function and its argument separately, as in "
+    "asyncio.to_thread(blocking_model, request.text).",
+}
+READ = "Read what came back: it names the exception and the line of your code that it came through. Mend that first."
+
+
+def crash_of(client):
+    return client.exchanges[-1].crash or ""
+
+
+def cure(crash, own=()):
+    """The next step for a crash: `own` maps words of it to what they mean in this check, and comes first."""
+    steps = {**dict(own), **CURES}
+    return next((step for words, step in steps.items() if words in crash), READ)
+
+
+def counted(client, name, record):
+    """What came back, in numbers; None where a crash tells more."""
+    if any(exchange.crash for exchange in client.exchanges):
+        return None
+    return f"{len(record.calls)} calls of {name}; the most in flight at any moment was {record.peak}"
 
 
 def single_bodies():
@@ -37,9 +69,14 @@ def test_predict_answers_with_slow_model(client, slow_model, blocking_model):
         "slow_model to be awaited for this request; blocking_model was called",
         next_step="Write `await slow_model(request.text)` here. blocking_model belongs to /predict/blocking.",
     )
+    crash = crash_of(client)
+    await_it = (
+        "Write `await slow_model(request.text)` in an `async def`: without `await`, the call never begins."
+    )
+    assert not crash, expected(NO_CRASH, next_step=cure(crash, dict.fromkeys(NO_TEXT, await_it)))
     assert len(slow_model.calls) == 1, expected(
         f"slow_model to be awaited once for this request; it ran {len(slow_model.calls)} times",
-        next_step="Write `await slow_model(request.text)` in an `async def`: without `await`, the call never begins.",
+        next_step=await_it,
     )
     assert reply.status_code == 200, expected(
         "status 200", next_step="Return PredictionResponse(result=…), filled with what slow_model gave you."
@@ -58,7 +95,7 @@ def test_predict_answers_with_slow_model(client, slow_model, blocking_model):
         "One line: return PredictionResponse(result=await slow_model(request.text)), with no lock or semaphore around it.",
     ],
 )
-def test_eight_requests_are_eight_in_flight(at_once, slow_model):
+def test_eight_requests_are_eight_in_flight(client, at_once, slow_model):
     """Eight requests at once are eight calls in flight."""
     slow_model.hold(until=TOGETHER)
     at_once("/predict", single_bodies()).replies()
@@ -67,9 +104,10 @@ def test_eight_requests_are_eight_in_flight(at_once, slow_model):
         next_step="Write `await slow_model(request.text)` in the endpoint.",
     )
     assert slow_model.peak >= TOGETHER, expected(
-        f"{TOGETHER} calls of slow_model in flight at the same time; the most at any moment was {slow_model.peak}",
+        f"{TOGETHER} calls of slow_model in flight at the same time",
         next_step="Let no request wait for another: take out the lock, the limit or the blocking call around "
         "`await slow_model(request.text)`.",
+        came_back=counted(client, "slow_model", slow_model),
     )
 
 
@@ -154,13 +192,30 @@ def test_the_event_loop_is_never_put_to_sleep(client, slow_model, event_loop):
         "PredictionResponse(result=blocking_model(request.text))",
     ],
 )
-def test_blocking_answers_with_blocking_model(client, blocking_model):
+def test_blocking_answers_with_blocking_model(client, slow_model, blocking_model):
     """POST /predict/blocking answers with what blocking_model said."""
     blocking_model.answers["The harbour"] = "No  boat, and a Capital."
     reply = client.post("/predict/blocking", json={"text": "The harbour"})
+    crash = crash_of(client)
+    assert not slow_model.calls, expected(
+        "blocking_model to be called for this request; slow_model was",
+        next_step="Call blocking_model(request.text) in this endpoint, and not slow_model.",
+    )
+    no_text = (
+        "Write `await` before asyncio.to_thread(…): it makes a coroutine, which is no text. In a `def` endpoint, "
+        "blocking_model(request.text) alone is enough."
+    )
+    own = {
+        **dict.fromkeys(NO_TEXT, no_text),
+        **dict.fromkeys(
+            NOT_AWAITABLE,
+            "Take the `await` before blocking_model(…) away: blocking_model is not awaited, it returns the text itself.",
+        ),
+    }
+    assert not crash, expected(NO_CRASH, next_step=cure(crash, own))
     assert len(blocking_model.calls) == 1, expected(
         f"blocking_model to be called once for this request; it was called {len(blocking_model.calls)} times",
-        next_step="Call blocking_model(request.text) in this endpoint, and not slow_model.",
+        next_step="Call blocking_model(request.text) in this endpoint, once.",
     )
     assert reply.status_code == 200, expected(
         "status 200", next_step="Return PredictionResponse(result=…); blocking_model is not awaited."
@@ -179,7 +234,7 @@ def test_blocking_answers_with_blocking_model(client, blocking_model):
         "def predict_blocking(request: PredictionRequest) -> PredictionResponse, without async",
     ],
 )
-def test_blocking_requests_overlap(at_once, blocking_model):
+def test_blocking_requests_overlap(client, at_once, blocking_model):
     """Eight blocking requests at once: at least four in flight."""
     blocking_model.hold(until=TOGETHER)
     at_once("/predict/blocking", single_bodies()).replies()
@@ -189,13 +244,14 @@ def test_blocking_requests_overlap(at_once, blocking_model):
     )
     on_the_loop = any(call.loop is not None for call in blocking_model.calls)
     assert blocking_model.peak >= 4 or not on_the_loop, expected(
-        f"at least 4 of {TOGETHER} calls in flight at the same time; the most at any moment was {blocking_model.peak}, because blocking_model "
-        "holds the thread of the event loop",
+        f"at least 4 of {TOGETHER} calls in flight at the same time; here blocking_model holds the thread of the event loop",
         next_step="Declare this endpoint with `def` and not `async def`: FastAPI then calls it in a thread of its own.",
+        came_back=counted(client, "blocking_model", blocking_model),
     )
     assert blocking_model.peak >= 4, expected(
-        f"at least 4 of {TOGETHER} calls in flight at the same time; the most at any moment was {blocking_model.peak}",
+        f"at least 4 of {TOGETHER} calls in flight at the same time",
         next_step="Let the threads run side by side: take out the lock, or give the pool more threads.",
+        came_back=counted(client, "blocking_model", blocking_model),
     )
 
 
@@ -222,12 +278,14 @@ def test_health_answers_while_blocking_calls_run(client, at_once, blocking_model
     )
     on_the_loop = any(call.loop is not None for call in blocking_model.calls)
     assert meanwhile or not on_the_loop, expected(
-        "an answer to /health while calls of blocking_model are in flight; it came only after they had ended",
+        "an answer to /health while calls of blocking_model are in flight",
         next_step="Declare /predict/blocking with `def`, so that blocking_model holds a thread of the pool and not the event loop.",
+        came_back="an answer to /health, but only after the calls had ended",
     )
     assert meanwhile, expected(
-        "an answer to /health while calls of blocking_model are in flight; it came only after they had ended",
+        "an answer to /health while calls of blocking_model are in flight",
         next_step="Keep /health an `async def`, as the starter has it: a `def` needs a thread as well, and all of them may be held.",
+        came_back="an answer to /health, but only after the calls had ended",
     )
     assert health.status_code == 200, expected(
         "status 200 from /health", next_step="Leave the health check as the starter has it."
@@ -237,9 +295,11 @@ def test_health_answers_while_blocking_calls_run(client, at_once, blocking_model
 @task(
     "POST /predict/batch",
     hints=[
-        "TODO(3) and TODO(4): look at what comes in and what goes out.",
-        "The body holds `texts`, the answer holds `results`, one for each text, also when a text comes twice.",
-        "class BatchResponse with results: list[str], and return BatchResponse(results=[…])",
+        "TODO(3) and TODO(4): `texts` comes in, `results` goes out, one for each text, also when a text comes twice.",
+        "`async with asyncio.TaskGroup() as group:` starts a call with group.create_task(slow_model(text)), and its block ends when "
+        "all have ended. Below the block, task.result() is what the call returned.",
+        "In the block: tasks = [group.create_task(slow_model(text)) for text in request.texts]. Below it: return "
+        "BatchResponse(results=[task.result() for task in tasks])",
     ],
 )
 def test_batch_has_one_result_for_each_text(client, slow_model, blocking_model):
@@ -250,6 +310,12 @@ def test_batch_has_one_result_for_each_text(client, slow_model, blocking_model):
         "slow_model to be awaited for each text; blocking_model was called",
         next_step="Write `await slow_model(text)` in the batch. blocking_model belongs to /predict/blocking.",
     )
+    crash = crash_of(client)
+    no_texts = (
+        "Put into `results` what each call returned: task.result() of each task, read below the task group, or what "
+        "`await asyncio.gather(…)` gives you. A task or a coroutine is no text."
+    )
+    assert not crash, expected(NO_CRASH, next_step=cure(crash, dict.fromkeys(NO_TEXT, no_texts)))
     assert len(slow_model.calls) == 3, expected(
         f"slow_model to be awaited once for each of the 3 texts; it ran {len(slow_model.calls)} times",
         next_step="Make one call of slow_model for each item of request.texts, also when a text comes twice, and await all of them.",
@@ -277,7 +343,7 @@ def test_empty_batch_is_refused(client, slow_model):
     reply = client.post("/predict/batch", json={"texts": []})
     assert reply.status_code == 422 and "body.texts" in error_locations(reply), expected(
         "status 422 that names `texts`: an empty list is no batch",
-        next_step="Give `texts` a min_length of 1 with Field, and write no check of your own.",
+        next_step="Give `texts` a min_length of 1 with Field, on the list and not on the text in it: Annotated[list[Text], Field(…)].",
     )
     reply = client.post("/predict/batch", json={"texts": ["The only one"]})
     assert reply.status_code == 200, expected(
@@ -327,8 +393,9 @@ def test_batch_calls_overlap(client, slow_model):
         next_step="Make a task for each text with group.create_task(…) in an asyncio.TaskGroup.",
     )
     assert slow_model.peak >= 2, expected(
-        "at least 2 calls of one batch in flight at the same time; the most at any moment was 1",
+        "at least 2 calls of one batch in flight at the same time",
         next_step="Start all calls before you wait for the first: an `await` in a loop, or a lock around it, makes them stand in line.",
+        came_back=counted(client, "slow_model", slow_model),
     )
 
 
@@ -344,14 +411,17 @@ def test_batch_has_at_most_five_in_flight(client, slow_model):
     """At most five calls of a batch are in flight."""
     slow_model.hold(until=MOST_IN_FLIGHT)
     client.post("/predict/batch", json={"texts": texts(12)})
+    crash = crash_of(client)
+    assert not crash, expected(NO_CRASH, next_step=cure(crash))
     assert len(slow_model.calls) == 12, expected(
         f"slow_model to be awaited once for each of the 12 texts; it ran {len(slow_model.calls)} times",
         next_step="Make a call for every text, and let those beyond the fifth wait for a place.",
     )
     assert slow_model.peak <= MOST_IN_FLIGHT, expected(
-        f"at most {MOST_IN_FLIGHT} calls of one batch in flight; the most at any moment was {slow_model.peak}",
+        f"at most {MOST_IN_FLIGHT} calls of one batch in flight",
         next_step="Let all tasks of a batch share one asyncio.Semaphore(MOST_IN_FLIGHT), and hold it around `await slow_model(text)`. "
         "A semaphore made inside each task bounds nothing.",
+        came_back=counted(client, "slow_model", slow_model),
     )
 
 
@@ -428,10 +498,21 @@ def test_one_failure_makes_the_batch_a_502(client, slow_model):
         "status 502, which says that a server behind yours failed",
         next_step="Change the status code to 502; all the rest is right.",
     )
+    crash = crash_of(client)
+    catch_group = (
+        "Put the task group into a `try` with `except* ModelError`, and raise HTTPException(status_code=502, …) there: the group "
+        "raises an ExceptionGroup, which a plain `except ModelError` does not catch."
+    )
+    own = {
+        "ExceptionGroup with HTTPException": "Let ModelError out of the task, and raise HTTPException(status_code=502, …) where you "
+        "wait for all calls, in `except* ModelError` around the task group: raised in a task, it is wrapped in a group too.",
+        "ExceptionGroup with ModelError": catch_group,
+        "ModelError: the model": "Raise HTTPException(status_code=502, …) in the `except` or `except*` block itself, around where you wait for all "
+        "calls: below it, task.result() of a failed call raises ModelError again.",
+    }
     assert reply.status_code == 502, expected(
         "status 502: slow_model raised ModelError for one of the five texts",
-        next_step="Raise HTTPException(status_code=502, …) where you wait for all calls. Around a task group that takes "
-        "`except* ModelError`: it raises an ExceptionGroup, which a plain `except ModelError` does not catch.",
+        next_step=cure(crash, own) if crash else catch_group,
     )
     assert json_body(reply) == {"detail": "The model failed"}, expected(
         'exactly {"detail": "The model failed"}',
@@ -459,9 +540,10 @@ def test_a_failed_batch_leaves_no_call_running(client, slow_model):
         next_step="Make a call for every text of the batch.",
     )
     assert running == 0, expected(
-        f"no call of slow_model left running when the answer is there; still running: {running}",
+        "no call of slow_model left running when the answer is there",
         next_step="Start the calls in an asyncio.TaskGroup, which cancels the others when one fails. "
         "asyncio.gather and asyncio.wait let them run on.",
+        came_back=f"{client.exchanges[-1].came_back()}, with calls of slow_model still running: {running}",
     )
 
 
@@ -488,6 +570,7 @@ def test_a_failure_takes_nothing_from_later_batches(client, slow_model):
         next_step="Keep nothing of a failed batch in a module variable.",
     )
     assert slow_model.peak >= before, expected(
-        f"as many calls in flight as before the failure, {before}; the most at any moment was {slow_model.peak}",
+        f"as many calls in flight as before the failure, {before}",
         next_step="Give the place back when slow_model raises too: write `async with` and not acquire() and release().",
+        came_back=counted(client, "slow_model", slow_model),
     )

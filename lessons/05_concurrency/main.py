@@ -10,6 +10,7 @@ from lessonkit.slow_models import ModelError, blocking_model, slow_model
 
 MOST_IN_FLIGHT = 5
 
+# A type with its limits, under a name of its own: use Text where you would write str.
 Text = Annotated[str, Field(min_length=1, max_length=10_000)]
 
 app = FastAPI(title="Prediction API")
@@ -48,5 +49,5 @@ class BatchResponse(BaseModel):
 #          in flight at a time, and return the results in the order of the texts.
 
 
-# TODO(5): when slow_model raises ModelError for one text, cancel the calls that still run, and answer
-#          with status 502 and the detail "The model failed".
+# TODO(5): in the same function, around the calls of TODO(4): when slow_model raises ModelError for one text,
+#          cancel the calls that still run, and answer with status 502 and the detail "The model failed".

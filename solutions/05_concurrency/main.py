@@ -10,6 +10,7 @@ from lessonkit.slow_models import ModelError, blocking_model, slow_model
 
 MOST_IN_FLIGHT = 5
 
+# A type with its limits, under a name of its own: use Text where you would write str.
 Text = Annotated[str, Field(min_length=1, max_length=10_000)]
 
 app = FastAPI(title="Prediction API")
