@@ -8,6 +8,7 @@ database decides who wins, and never the clock.
 
 import asyncio
 import os
+import re
 import sqlite3
 import tempfile
 import threading
@@ -30,6 +31,23 @@ MEETING_SECONDS = 3.0
 
 KEYS = ("id", "username", "email", "age", "tags", "created_at")
 HENRY = {"username": "Henry123", "email": "henry@example.com", "age": 30, "tags": ["admin"]}
+
+# What to do about an exception, by words of it.
+CAUSES = {
+    r"takes 1 positional argument .*User\(|mapping, not UserCreate": "Hand the columns over by name: "
+    "User(**user.model_dump()).",
+    r"is not mapped": "Add a row to the session, and not the model: row = User(**user.model_dump()), then session.add(row).",
+    r"mapping, not User\b|valid dictionary or instance of UserRead": "Return the row itself: return row. "
+    "response_model=UserRead reads its fields from it.",
+    r"sentinel|MISSING": "Skip the fields that are MISSING: model_dump() leaves them out, so set what "
+    "changes.model_dump().items() gives, with setattr(row, name, value).",
+    r"does not support item assignment|'User' object has no attribute 'update'": "Set each column with "
+    "setattr(row, name, value): a row is an object and no dict.",
+    r"response\.\d+\.id: Field required": "Take session.scalars(…) in place of session.execute(…): scalars gives rows "
+    "of User, execute gives tuples that hold them.",
+    r"response: Input should be a valid list": "Return a list: session.scalars(…).all().",
+    r"response\.id: Field required": "Return the row, which has an id; a UserCreate and a UserUpdate have none.",
+}
 
 
 class Table:
@@ -137,6 +155,21 @@ def full_disk():
         event.remove(Engine, "commit", refuse)
 
 
+@contextmanager
+def refusals():
+    """What the database refuses meanwhile: the first word of the statement, and its complaint."""
+    found = []
+
+    def listen(context):
+        found.append(((context.statement or "").split(" ")[0], str(context.original_exception)))
+
+    event.listen(Engine, "handle_error", listen)
+    try:
+        yield found
+    finally:
+        event.remove(Engine, "handle_error", listen)
+
+
 class Meeting:
     """Where two requests wait for each other, and from where they go on together.
 
@@ -184,6 +217,50 @@ def at_once(client, *bodies):
         return list(pool.map(create, bodies))
 
 
+def step(client, reply, otherwise):
+    """The next step for the last reply, where the exception or the 422 tells its cause; else `otherwise`."""
+    last = client.exchanges[-1]
+    for words, told in CAUSES.items():
+        if re.search(words, last.crash or ""):
+            return told
+    strays = [place for place in error_locations(reply) if place.startswith("query.")]
+    if strays and last.path.startswith("/users/"):
+        name = strays[0].removeprefix("query.")
+        return (
+            f"Give the parameter the name that stands in the braces of the path. `{name}` stands in none, so it is "
+            "looked for after the question mark."
+        )
+    return otherwise
+
+
+def step_of_change(client, reply, refused):
+    """The next step for a PATCH that failed; `refused` is what the database said meanwhile."""
+    crash = client.exchanges[-1].crash or ""
+    for statement, complaint in refused:
+        if statement == "INSERT":
+            return f"Change the row that session.get gave you. User(…) makes a second row: {complaint}."
+        if "NOT NULL" in complaint:
+            return (
+                "Set only what was sent: with MISSING as the default in UserUpdate, model_dump() leaves out the rest. "
+                f"The database said: {complaint}. An IntegrityError is not always a name that is taken."
+            )
+    if re.search(r"response\.\w+: Input should be", crash):
+        return "Change the row that session.get gave you, and return it. User(…) makes another one, which is half empty."
+    otherwise = (
+        "Set only what was sent: setattr(row, name, value) for each of changes.model_dump().items(), where every "
+        "field of UserUpdate has MISSING as its default."
+    )
+    return step(client, reply, otherwise)
+
+
+def step_for_keys(answer, otherwise):
+    """The next step for a user that is shown with too few keys: which are missing from UserRead; else `otherwise`."""
+    missing = [key for key in KEYS if isinstance(answer, dict) and answer and key not in answer]
+    if missing and not {"id", "created_at"} <= set(missing):
+        return f"Declare {', '.join(missing)} in UserRead."
+    return otherwise
+
+
 def ids(users):
     """The ids of a list of users, None for each that has none."""
     return [user.get("id") if isinstance(user, dict) else None for user in users]
@@ -218,7 +295,11 @@ def test_new_user_is_created(client):
     )
     assert reply.status_code == 201, expected(
         "status 201 and the new user",
-        next_step="Add the row to the session, commit, and return it; response_model=UserRead does the rest.",
+        next_step=step(
+            client,
+            reply,
+            "Add the row to the session, commit, and return it; response_model=UserRead does the rest.",
+        ),
     )
 
 
@@ -241,8 +322,8 @@ def test_answer_is_the_public_user(client):
     answer = json_body(reply)
     assert answer != {}, expected(
         f"the keys {', '.join(KEYS)}; the answer is empty",
-        next_step="Add response_model=UserRead to the decorator. After a commit a row holds nothing until it is asked "
-        "for a column, and a response model asks.",
+        next_step="Declare the six fields in UserRead, and add response_model=UserRead to the decorator. After a "
+        "commit a row holds nothing until it is asked for a column, and a response model asks.",
     )
     assert isinstance(answer, dict), expected(
         f"a JSON object with the keys {', '.join(KEYS)}",
@@ -251,7 +332,10 @@ def test_answer_is_the_public_user(client):
     missing = [key for key in KEYS if key not in answer]
     assert not missing, expected(
         f"the keys {', '.join(KEYS)}; missing: {', '.join(missing)}",
-        next_step="Answer with UserRead, which has all six. UserCreate describes what comes in, and knows no id.",
+        next_step=step_for_keys(
+            answer,
+            "Answer with UserRead, which has all six. UserCreate describes what comes in, and knows no id.",
+        ),
     )
     extra = sorted(answer.keys() - set(KEYS))
     assert not extra, expected(
@@ -370,7 +454,16 @@ def test_refused_user_is_not_stored(client, table):
 def test_taken_name_is_refused(client, table):
     """A username that is taken is refused with 409."""
     created(client)
-    reply = client.post("/users", json=HENRY | {"email": "second@example.com"})
+    with refusals() as refused:
+        reply = client.post("/users", json=HENRY | {"email": "second@example.com"})
+    crash = client.exchanges[-1].crash or ""
+    returned = crash.startswith("ResponseValidationError") or (
+        reply.is_success and "status_code" in reply.text
+    )
+    assert not (refused and returned), expected(
+        "status 409: the name is taken",
+        next_step="Raise the HTTPException; do not return it. What is returned is taken for a user.",
+    )
     assert not reply.is_success, expected(
         "status 409: the name is taken",
         next_step="Insert a new row for each request with session.add, and let the unique column refuse the second.",
@@ -534,12 +627,18 @@ def test_user_can_be_read(client, table):
     reply = client.get("/users/3")
     assert reply.status_code == 200, expected(
         "status 200 and the user with id 3",
-        next_step="Return session.get(User, user_id), with response_model=UserRead in the decorator.",
+        next_step=step(
+            client,
+            reply,
+            "Return session.get(User, user_id), with response_model=UserRead in the decorator.",
+        ),
     )
     answer = json_body(reply)
     assert isinstance(answer, dict) and sorted(answer) == sorted(KEYS), expected(
         f"exactly the keys {', '.join(KEYS)}",
-        next_step="Add response_model=UserRead to the decorator: the row has more than callers may see.",
+        next_step=step_for_keys(
+            answer, "Add response_model=UserRead to the decorator: the row has more than callers may see."
+        ),
     )
     wanted = {key: table.rows(id=3)[0][key] for key in ("id", "username", "email", "age", "tags")}
     assert {key: answer[key] for key in wanted} == wanted and is_moment(answer["created_at"]), expected(
@@ -560,8 +659,13 @@ def test_old_user_can_be_read(client):
     """A row from before the rules is shown like any other."""
     reply = client.get("/users/1")
     assert reply.status_code == 200, expected(
-        "status 200 with mia, whose row has an age of 15 and tags that are NULL",
-        next_step="Let UserRead have types and no rules: age: int, and tags: list[str] | None.",
+        "status 200 with mia, whose row has an age of 15 and tags that are NULL; POST shows new users alone, and "
+        "those keep the rules",
+        next_step=step(
+            client,
+            reply,
+            "Let UserRead have types and no rules: age: int, and tags: list[str] | None.",
+        ),
     )
     answer = json_body(reply)
     answer = answer if isinstance(answer, dict) else {}
@@ -584,7 +688,7 @@ def test_unknown_user_is_404(client):
     reply = client.get("/users/404404")
     assert reply.status_code == 404, expected(
         "status 404: nobody has this id",
-        next_step="Raise HTTPException(status_code=404) when session.get gives None.",
+        next_step="Raise HTTPException(status_code=404) when session.get gives None; raise it, do not return it.",
     )
 
 
@@ -619,10 +723,18 @@ def test_changes_of_others_are_seen(client, table):
 def test_list_has_every_row(client, table):
     """GET /users shows every row, the old ones too."""
     reply = client.get("/users")
+    assert reply.status_code != 422, expected(
+        "status 200: offset and limit may both be left out",
+        next_step="Give offset a default of 0 and limit a default of 100.",
+    )
     assert reply.status_code == 200, expected(
         "status 200 and the three old rows; two have an age of 15 and tags that are NULL",
-        next_step="Answer with response_model=list[UserRead], where UserRead has types and no rules. UserCreate "
-        "refuses what was stored before its rules.",
+        next_step=step(
+            client,
+            reply,
+            "Answer with response_model=list[UserRead], where UserRead has types and no rules. UserCreate refuses "
+            "what was stored before its rules.",
+        ),
     )
     answer = json_body(reply)
     assert isinstance(answer, list), expected(
@@ -634,7 +746,7 @@ def test_list_has_every_row(client, table):
     )
     assert all(sorted(user) == sorted(KEYS) for user in answer), expected(
         f"exactly the keys {', '.join(KEYS)} in each entry",
-        next_step="Add response_model=list[UserRead] to the decorator.",
+        next_step=step_for_keys(answer[0], "Add response_model=list[UserRead] to the decorator."),
     )
 
 
@@ -712,24 +824,30 @@ def test_list_is_bounded_by_default(client, table):
     hints=[
         "TODO(6) and TODO(7): look at what UserUpdate gives you, and at the row.",
         "Every field of UserUpdate may be left out. setattr(row, name, value) sets a column by its name.",
-        "for name, value in changes.model_dump(exclude_unset=True).items(): setattr(row, name, value), then commit",
+        "MISSING as every default; for name, value in changes.model_dump().items(): setattr(row, name, value); then commit",
     ],
 )
 def test_change_is_stored(client, table):
     """PATCH changes what was sent, in the answer and in the table."""
-    reply = client.patch("/users/3", json={"age": 37})
+    with refusals() as refused:
+        reply = client.patch("/users/3", json={"age": 37})
     assert reply.status_code != 422, expected(
         "status 200: a body with one field is enough",
-        next_step="Take a UserUpdate, in which every field has a default: age: Age | MISSING = MISSING.",
+        next_step=step(
+            client,
+            reply,
+            "Take a UserUpdate, in which every field has a default: age: Age | MISSING = MISSING.",
+        ),
     )
     assert reply.status_code == 200, expected(
         "status 200 and the user as it is now. Only `age` was sent; a field that was not sent must not reach the row",
-        next_step="Set what was sent and nothing else: changes.model_dump(exclude_unset=True) holds no more than that.",
+        next_step=step_of_change(client, reply, refused),
     )
     answer = json_body(reply)
     assert isinstance(answer, dict) and answer.get("age") == 37 and answer.get("id") == 3, expected(
         "the user with id 3, whose `age` is 37 now",
-        next_step="Set the column on the row with setattr, and return the row.",
+        next_step="Set the column that `name` stands for: setattr(row, name, value), and return the row. "
+        "row.name = value would set an attribute called name.",
     )
     assert table.rows(id=3)[0]["age"] == 37, expected(
         "an age of 37 in the table too, seen from another connection",
@@ -748,8 +866,8 @@ def test_change_is_stored(client, table):
     "PATCH /users/{user_id}",
     hints=[
         "TODO(7): look at the fields that were not sent. What does model_dump() say of them?",
-        "A default looks like a value that was sent. exclude_unset=True leaves defaults out; MISSING is never dumped.",
-        "changes.model_dump(exclude_unset=True)",
+        "A default looks like a value that was sent. MISSING is the one default that model_dump() never holds.",
+        "username: Username | MISSING = MISSING, and so on; or, for other defaults, changes.model_dump(exclude_unset=True)",
     ],
 )
 def test_fields_that_were_not_sent_stay(client, table):
@@ -764,8 +882,8 @@ def test_fields_that_were_not_sent_stay(client, table):
     row = table.rows(id=3)[0]
     assert row == before | {"username": "lovelace"} and row["tags"] == ["maths"], expected(
         "a new username for ada, and email, age, tags, notes and created_at as they were",
-        next_step="Set only what was sent: changes.model_dump(exclude_unset=True). A plain model_dump() also holds the "
-        "defaults of the fields that were left out.",
+        next_step="Let MISSING be the default of every field of UserUpdate, tags too: model_dump() leaves it out. It holds "
+        "every other default, as if it had been sent, unless you say exclude_unset=True.",
     )
 
 
@@ -865,7 +983,7 @@ def test_old_user_can_be_changed(client, table):
     row = table.rows(id=1)[0]
     assert (row["email"], row["age"], row["tags"]) == ("mia@new.example.com", 15, None), expected(
         "a new email, and an age of 15 and tags of NULL as before",
-        next_step="Set only what was sent: changes.model_dump(exclude_unset=True).",
+        next_step="Set only what was sent: MISSING as the default of every field of UserUpdate keeps the others out.",
     )
 
 

@@ -23,6 +23,7 @@ app = FastAPI(lifespan=lifespan)
 
 
 # Lesson 6's rules, each as a type of its own, so that more than one model can use them.
+# AfterValidator calls a function with the value once its type is right, as @field_validator does.
 def letters_and_digits(value: str) -> str:
     if not (value.isascii() and value.isalnum()):
         raise ValueError("only letters and digits are allowed")
@@ -69,5 +70,6 @@ class UserUpdate(BaseModel):
     pass
 
 
-# TODO(7): answer PATCH /users/{user_id}: set only what was sent, commit, return the row.
-#          Nobody there is 404, a name that somebody else has is 409.
+# TODO(7): answer PATCH /users/{user_id}: read the row, set what was sent and nothing else, commit, return
+#          the row. model_dump() leaves out what is MISSING; setattr(row, name, value) sets a column by its
+#          name. Nobody there is 404, a name that somebody else has is 409.

@@ -23,6 +23,7 @@ app = FastAPI(lifespan=lifespan)
 
 
 # Lesson 6's rules, each as a type of its own, so that more than one model can use them.
+# AfterValidator calls a function with the value once its type is right, as @field_validator does.
 def letters_and_digits(value: str) -> str:
     if not (value.isascii() and value.isalnum()):
         raise ValueError("only letters and digits are allowed")
@@ -91,6 +92,7 @@ class UserUpdate(BaseModel):
 
 @app.patch("/users/{user_id}", response_model=UserRead)
 def update_user(user_id: int, changes: UserUpdate, session: DatabaseSession) -> User:
+    # An endpoint is an ordinary function as well: called here, it brings its 404 along.
     row = read_user(user_id, session)
     for name, value in changes.model_dump().items():
         setattr(row, name, value)
