@@ -26,7 +26,8 @@ class Mistake:
     """A wrong answer (or, with no `caught_by`, a right one) and the verdict that it must get.
 
     `caught_by` lists every check that must fail, by name; all others must pass. `says` are texts that
-    the first failing check's message must contain.
+    the first failing check's message must contain. `may_also_fail` lists checks that fail or pass with the
+    speed of the machine.
     """
 
     lesson: str
@@ -35,6 +36,7 @@ class Mistake:
     why: str
     caught_by: tuple[str, ...]
     says: tuple[str, ...]
+    may_also_fail: tuple[str, ...] = ()
     changes: tuple[Change, ...] = ()
     code: str | None = None
 
@@ -89,6 +91,7 @@ def _read(lesson: Lesson, kind: str, table: dict[str, Any]) -> Mistake:
         why=table["why"],
         caught_by=tuple(table["caught_by"]),
         says=(says,) if isinstance(says, str) else tuple(says),
+        may_also_fail=tuple(table.get("may_also_fail", [])),
         changes=tuple(Change(one.get("file", "main.py"), one["old"], one["new"]) for one in changes),
         code=table["code"] if kind == "answer" else None,
     )

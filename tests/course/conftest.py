@@ -13,13 +13,21 @@ from lessonkit.course import Course, Lesson, find_course
 from lessonkit.report import Report
 from lessonkit.runner import preload, run
 
-WORKERS = 4  # more than cores: some runs wait
+WORKERS = 2
 Result = TypeVar("Result")
 
 
 @pytest.fixture(scope="session")
 def course() -> Course:
     return find_course(Path(__file__))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _side_work(request: pytest.FixtureRequest) -> None:
+    """Begin with what runs side by side, so that it goes on while other tests run."""
+    for name in ("notebooks", "reports"):
+        if any(name in getattr(item, "fixturenames", ()) for item in request.session.items):
+            request.getfixturevalue(name)
 
 
 @pytest.fixture(scope="session")

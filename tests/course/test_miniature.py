@@ -205,6 +205,10 @@ TRUTH_BREAKS: dict[str, tuple[Breaks, str]] = {
         in_solution("app = FastAPI()", "app = 1"),
         "The solution cannot be checked",
     ),
+    "solution_with_something_deprecated": (
+        in_solution("app = FastAPI()", "app = FastAPI()\napp.on_event('startup')(lambda: None)"),
+        "on_event is deprecated",
+    ),
     "starter_that_does_not_load": (in_starter("app = FastAPI()", "pass"), "The starter does not load"),
     "starter_that_passes": (
         in_starter("# TODO(1)", '@app.get("/greeting")\ndef g(): return {"text": "hello you"}\n# TODO(1)'),

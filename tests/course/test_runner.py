@@ -93,7 +93,7 @@ def test_lesson_without_the_sdk_does_not_import_it(course: Course, tmp_path: Pat
     solution = (course.lesson("1").solution / "main.py").read_text(encoding="utf-8")
     code = "import sys\nassert 'anthropic' not in sys.modules, 'imported'\n"
     (tmp_path / "main.py").write_text(code + solution, encoding="utf-8")
-    report = run(course.lesson("1"), str(tmp_path))
+    report = run(course.lesson("1"), str(tmp_path), warm=False)
     assert report.ok, report.error
 
 

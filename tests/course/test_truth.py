@@ -1,19 +1,26 @@
 """The truth matrix: every lesson's suite, on every target, gets the verdict that it must get."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
+from _pytest.mark import ParameterSet
 
 from lessonkit.author import truth
 from lessonkit.course import Lesson, find_course
 from lessonkit.report import Report
 
-LESSONS = find_course().lessons()
-CASES = [
-    pytest.param(lesson, target, id=f"{lesson.name}-{target}")
-    for lesson in LESSONS
-    for target in truth.targets(lesson)
-]
+FIRST_MISTAKES = 12  # of each lesson; the others are marked `thorough`, and CI runs them too
+
+
+def cases(lesson: Lesson) -> Iterator[ParameterSet]:
+    mistakes = 0
+    for target in truth.targets(lesson):
+        mistakes += target.startswith("mistake:")
+        marks = [pytest.mark.thorough] if mistakes > FIRST_MISTAKES and target.startswith("mistake:") else []
+        yield pytest.param(lesson, target, id=f"{lesson.name}-{target}", marks=marks)
+
+
+CASES = [case for lesson in find_course().lessons() for case in cases(lesson)]
 
 
 @pytest.mark.parametrize(("lesson", "target"), CASES)
