@@ -6,8 +6,7 @@ it, and look at what reaches a caller.
 
 import json
 import re
-from types import SimpleNamespace
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import unquote, urljoin, urlsplit
 
 import pytest
 
@@ -29,6 +28,11 @@ RECORD = {
     "owner_email": "grace@example.com",
 }
 REVIEW = {"reviewer_email": "ruth@example.com", "review_note": "too cheap"}
+ANY_DICT = "dict"  # among the promised models: a dict in a union, beside a model
+DICT_IN_UNION = (
+    "Let the response model be {wanted} alone: now it is a union, and the dict in it lets everything through, "
+    "unfiltered and unchecked."
+)
 BAD = "lemon drizzle"  # stands where a number should
 SECRETS = (
     "0.0125",
@@ -65,6 +69,31 @@ def differing(answer, wanted):
     return " and ".join(wrong)
 
 
+def as_text(answer, wanted):
+    """The number that an answer holds as text, such as "4711"; None when it holds none."""
+    return next((key for key in wanted if answer.get(key) == str(wanted[key]) != wanted[key]), None)
+
+
+def numbers_as_text(answer, wanted, otherwise):
+    """The next step where a number came as text; `otherwise` where none did."""
+    key = as_text(answer, wanted) if isinstance(answer, dict) else None
+    return (
+        otherwise if key is None else f"Declare {key}: int in Prediction: it is a number, and text was sent."
+    )
+
+
+def takes_any_dict(schema):
+    """Whether a schema is a union in which one member lets every object through."""
+    if isinstance(schema, list):
+        return any(takes_any_dict(one) for one in schema)
+    if not isinstance(schema, dict):
+        return False
+    members = schema.get("anyOf", [])
+    return any(
+        "$ref" not in one and one.get("type", "object") == "object" for one in members
+    ) or takes_any_dict(list(schema.values()))
+
+
 def promised(client, method, path):
     """The models that the docs promise for a good answer, each with its fields; empty when they promise nothing.
 
@@ -77,7 +106,8 @@ def promised(client, method, path):
     answers = [operation.get("responses", {}) for operation in operations]
     good = [answer for one in answers for status, answer in one.items() if status.startswith("2")]
     models = re.findall(r"#/components/schemas/([^\"]+)", json.dumps(good))
-    return {model: set(docs["components"]["schemas"][model].get("properties", {})) for model in models}
+    found = {model: set(docs["components"]["schemas"][model].get("properties", {})) for model in models}
+    return found | {ANY_DICT: set()} if found and takes_any_dict(good) else found
 
 
 def of_the_store(models):
@@ -104,12 +134,25 @@ def way_out(models, fields, wanted="Prediction"):
             f"Add response_model={wanted} to this decorator: now the store's Record is the response model (a "
             "return type is one, when there is no other), and it promises its internal fields."
         )
+    if ANY_DICT in models:
+        return DICT_IN_UNION.format(wanted=wanted)
     found = declared(models, fields)
     if found:
         return f"Take {found[1]} out of {found[0]}: each field of the response model is sent."
     return (
         "Return the record itself. The docs promise the public keys alone, so the answer went around the response "
         "model: a JSONResponse is sent as it is, and so is any Response that you make."
+    )
+
+
+def left_out(models, missing, otherwise):
+    """The next step where a key is missing; `otherwise` where no model declares it."""
+    found = declared(models, missing)
+    if not found:
+        return otherwise
+    return (
+        f"{found[0]} declares {found[1]}, and it is left out on the way: take response_model_exclude_defaults, "
+        "response_model_exclude_unset and the like out of the decorator, and return the record itself."
     )
 
 
@@ -124,6 +167,8 @@ def unchecked(models, field):
             "Add response_model=Prediction to this decorator: now the store's Record is the response model (a "
             "return type is one, when there is no other), and FastAPI does not check again what is a Record already."
         )
+    if ANY_DICT in models:
+        return DICT_IN_UNION.format(wanted="Prediction")
     return (
         f"Declare `{field}` in Prediction with its exact type (no None, no Any, no default), and return the record "
         "itself: nothing checks a JSONResponse, a Prediction from model_construct, or a value that you made up."
@@ -165,6 +210,11 @@ def after_500(client, right, otherwise):
             f"The response model asks for `{field}`, which no record has: let it be Prediction, with the fields id, "
             "result, model and tokens_used."
         )
+    if field in PUBLIC and re.search("should (have at|be (greater|less)|match)", fault[2]):
+        return (
+            f"Take the limits of `{field}` out of Prediction: the contract names none, and an empty result of 0 words "
+            "is a result."
+        )
     if field in PUBLIC:
         return (
             f"Give `{field}` in Prediction the type that the contract names, and return a value of that type."
@@ -174,8 +224,15 @@ def after_500(client, right, otherwise):
 
 def broken(store, field, fault):
     """A record as an older version of the service may have left it."""
+
+    class OldRecord(store.Record):
+        def __repr__(self):
+            return f"OldRecord({vars(self)})"  # the given one raises where a field is missing
+
     if fault == "is missing":
-        return SimpleNamespace(**{key: value for key, value in RECORD.items() if key != field})
+        record = object.__new__(OldRecord)
+        vars(record).update({key: value for key, value in RECORD.items() if key != field})
+        return record
     return store.Record(**RECORD | {field: None if fault == "is None" else BAD})
 
 
@@ -232,7 +289,7 @@ def test_created_prediction_has_the_public_keys(client, store):
     missing = PUBLIC - answer.keys()
     assert not missing, expected(
         f"the keys id, result, model and tokens_used; missing: {', '.join(sorted(missing))}",
-        next_step="Give Prediction these four fields, and answer with it.",
+        next_step=left_out(models, sorted(missing), "Give Prediction these four fields, and answer with it."),
     )
     extra = answer.keys() - PUBLIC
     assert not extra, expected(
@@ -251,7 +308,7 @@ def test_created_prediction_has_the_public_keys(client, store):
 )
 def test_prediction_comes_from_the_model(client, store, model):
     """The prediction is the model's, as in lesson 1."""
-    model.answer_with("two  words\nor four")
+    model.answer_with("two  words\nor  four")
     body = {"text": "Learn a Framework", "max_tokens": 7, "temperature": 0.25}
     answer = json_body(client.post("/predictions", json=body))
     calls = [(call.text, call.max_tokens, call.temperature) for call in model.calls]
@@ -259,10 +316,34 @@ def test_prediction_comes_from_the_model(client, store, model):
         f"one call, run_model('Learn a Framework', 7, 0.25); the calls were {calls}",
         next_step="Call run_model once, with the request's three fields, in this order.",
     )
-    wanted = {"result": "two  words\nor four", "model": "my-model-v1", "tokens_used": 4}
+    wanted = {"result": "two  words\nor  four", "model": "my-model-v1", "tokens_used": 4}
     assert isinstance(answer, dict) and not differing(answer, wanted), expected(
         differing(answer if isinstance(answer, dict) else {}, wanted),
-        next_step="Give store.add the result unchanged, MODEL_NAME and len(result.split()).",
+        next_step=numbers_as_text(
+            answer, wanted, "Give store.add the result unchanged, MODEL_NAME and len(result.split())."
+        ),
+    )
+    model.answer_with("")
+    reply = client.post("/predictions", json=body)
+    assert reply.status_code < 300, expected(
+        "an answer with status 201 here too: an empty result is a result, of 0 words",
+        next_step=after_500(client, "record", ALONE)
+        if reply.status_code == 500
+        else "Answer with the record that store.add returned, whatever its result is.",
+    )
+    answer = json_body(reply)
+    wanted = {"result": "", "tokens_used": 0}
+    assert isinstance(answer, dict) and not differing(answer, wanted), expected(
+        differing(answer if isinstance(answer, dict) else {}, wanted),
+        next_step="Give store.add the result unchanged and len(result.split()), which is 0 for an empty text.",
+    )
+    long = " ".join(["long"] * 60)
+    model.answer_with(long)
+    answer = json_body(client.post("/predictions", json=body))
+    result = answer.get("result") if isinstance(answer, dict) else None
+    assert result == long, expected(
+        f"the whole result, of {len(long)} characters; there are {len(result) if isinstance(result, str) else 'none'}",
+        next_step="Give store.add the result as run_model returned it, and cut nothing off.",
     )
 
 
@@ -288,11 +369,23 @@ def test_prediction_is_stored(client, store):
     wanted = {key: getattr(record, key, None) for key in sorted(PUBLIC)}
     assert isinstance(answer, dict) and not differing(answer, wanted), expected(
         f"the answer to show the record that was stored: {differing(answer if isinstance(answer, dict) else {}, wanted)}",
-        next_step="Answer with the record that store.add returned, and with its id.",
+        next_step=numbers_as_text(
+            answer, wanted, "Answer with the record that store.add returned, and with its id."
+        ),
     )
     assert getattr(record, "prompt_hash", None) == store.hash_of("The night train"), expected(
         "the record's prompt_hash to be that of the request's text",
-        next_step="Give request.text to store.add as `text`.",
+        next_step="Give request.text to store.add as `text`."
+        if re.fullmatch("[0-9a-f]{16}", str(getattr(record, "prompt_hash", None)))
+        else "Call store.add, and not store.keep: add makes the record, with its id, its cost and its hash. keep is for "
+        "a record that exists already.",
+    )
+    client.post("/predictions", json={"text": "The morning train", "max_tokens": 5})
+    records = store.latest(100)
+    assert len(records) == 2 and record in records, expected(
+        f"both records in the store after two requests; there are {len(records)}, and the first is "
+        f"{'among them' if record in records else 'gone'}",
+        next_step="Leave in the store what is there: no store.clear(), and no id of your own. store.add gives the next.",
     )
 
 
@@ -318,7 +411,9 @@ def test_location_is_the_new_address(client, store):
     path = urlsplit(urljoin("http://testserver/predictions", location)).path
     assert path == f"/predictions/{number}", expected(
         f"Location to be /predictions/{number}; it is {location}",
-        next_step="Put the id of the record that store.add returned after /predictions/.",
+        next_step='The f before the quote is missing: f"/predictions/{record.id}".'
+        if "{" in unquote(location)
+        else "Put the id of the record that store.add returned after /predictions/.",
     )
 
 
@@ -332,6 +427,7 @@ def test_location_is_the_new_address(client, store):
 )
 def test_stored_prediction_is_read(client, store):
     """GET by id answers with the record's public values."""
+    store.keep(store.Record(**RECORD | {"id": 4709}))
     store.keep(store.Record(**RECORD))
     store.keep(store.Record(**RECORD | {"id": 4712, "result": "another one"}))
     reply = client.get("/predictions/4711")
@@ -359,8 +455,26 @@ def test_stored_prediction_is_read(client, store):
     wanted = {key: RECORD[key] for key in ("id", "result", "model", "tokens_used")}
     assert isinstance(answer, dict) and not differing(answer, wanted), expected(
         differing(answer if isinstance(answer, dict) else {}, wanted),
-        next_step="Take all four values from the record with that id, as they stand there: an older version of the "
-        "service may have counted and named otherwise.",
+        next_step=numbers_as_text(
+            answer,
+            wanted,
+            "Take all four values from the record with that id, as they stand there: an older version of the "
+            "service may have counted and named otherwise.",
+        ),
+    )
+    store.keep(store.Record(**RECORD | {"id": 4713, "result": "", "tokens_used": 0}))
+    reply = client.get("/predictions/4713")
+    assert reply.status_code == 200, expected(
+        "status 200 for 4713, whose record has an empty result: it is in the store",
+        next_step=after_500(client, "record", ALONE)
+        if reply.status_code == 500
+        else "Answer 404 only when store.get returned None, and do not look at the result for that.",
+    )
+    for number in range(5000, 5150):
+        store.keep(store.Record(**RECORD | {"id": number}))
+    assert client.get("/predictions/4709").status_code == 200, expected(
+        "status 200 for 4709 also when 150 newer predictions are in the store",
+        next_step="Ask store.get(prediction_id), which finds every record; store.latest gives the newest alone.",
     )
 
 
@@ -385,7 +499,11 @@ def test_read_prediction_has_the_public_keys(client, store):
     )
     assert keys == PUBLIC, expected(
         "exactly the keys id, result, model and tokens_used",
-        next_step="Answer with a Prediction that has these four fields and no others.",
+        next_step=left_out(
+            models,
+            sorted(PUBLIC - keys),
+            "Answer with a Prediction that has these four fields and no others.",
+        ),
     )
 
 
@@ -451,6 +569,12 @@ def test_unknown_id_is_404(client, store):
     assert json_body(reply) == {"detail": "Prediction not found"}, expected(
         'exactly {"detail": "Prediction not found"}',
         next_step='Write detail="Prediction not found", letter by letter; FastAPI puts it under `detail` by itself.',
+    )
+    store.keep(store.Record(**RECORD))
+    reply = client.get("/predictions/-4711")
+    assert reply.status_code in (404, 422), expected(
+        "status 404 for -4711: the store holds 4711, which is another id",
+        next_step="Give store.get the id as it came.",
     )
 
 
@@ -629,7 +753,9 @@ def test_list_shows_public_keys_newest_first(client, store):
     missing = sorted({key for item in answer for key in PUBLIC - item.keys()})
     assert not missing, expected(
         f"all four public keys in each item; missing: {', '.join(missing)}",
-        next_step="Answer with list[Prediction], where Prediction has the four public fields.",
+        next_step=left_out(
+            models, missing, "Answer with list[Prediction], where Prediction has the four public fields."
+        ),
     )
     ids = [item["id"] for item in answer]
     assert ids == [34, 33, 32, 31], expected(
