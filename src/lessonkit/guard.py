@@ -150,6 +150,7 @@ class Watchdog:
     def __init__(self, expired: Callable[[str], None]) -> None:
         self._expired = expired
         self._due: float | None = None
+        self._wakes: float | None = None  # when the thread looks next, if nobody wakes it
         self._what = ""
         self._closed = False
         self._changed = threading.Condition()
@@ -159,7 +160,8 @@ class Watchdog:
     def arm(self, what: str, seconds: float) -> None:
         with self._changed:
             self._what, self._due = what, time.monotonic() + seconds
-            self._changed.notify()
+            if self._wakes is None or self._due < self._wakes:  # else it wakes soon enough by itself
+                self._changed.notify()
 
     def disarm(self) -> None:
         with self._changed:
@@ -178,6 +180,7 @@ class Watchdog:
                 left = None if self._due is None else self._due - time.monotonic()
                 if left is not None and left <= 0:
                     break
+                self._wakes = self._due
                 self._changed.wait(left)
             else:
                 return
