@@ -108,14 +108,6 @@ class Course:
             f"There is no lesson {wanted!r}; the lessons are {known}. See them with: uv run lesson list"
         )
 
-    def lesson_of(self, folder: Path) -> Lesson | None:
-        """The lesson whose working folder (or a folder in it) this is; None elsewhere."""
-        resolved = folder.resolve()
-        for lesson in self.lessons():
-            if resolved.is_relative_to(lesson.work.resolve()):
-                return lesson
-        return None
-
 
 def find_course(start: Path | None = None) -> Course:
     """The course that `start` (the current folder) lies in, else the one this package belongs to.

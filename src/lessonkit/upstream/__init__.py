@@ -53,7 +53,7 @@ def address() -> str:
     from lessonkit.upstream import clients, server
 
     clients.watch()
-    return server.address()
+    return server.shared().url
 
 
 def __getattr__(name: str) -> Any:

@@ -288,8 +288,3 @@ async def _send_json(send: Send, status: int, data: Any, headers: dict[str, str]
 def shared() -> Upstream:
     """The one stand-in of this process, started when it is first asked for."""
     return Upstream()
-
-
-def address() -> str:
-    """The URL of `shared()`: what a suite puts into its ENVIRONMENT as ANTHROPIC_BASE_URL."""
-    return shared().url
