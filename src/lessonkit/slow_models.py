@@ -16,10 +16,10 @@ from dataclasses import dataclass, field
 from types import TracebackType
 
 from lessonkit.model import run_model
+from lessonkit.patience import TICK_SECONDS, Patience
 
 SECONDS = 0.3
 WORDS = 12
-TICK_SECONDS = 0.02
 PATIENCE_TICKS = 15
 LOOP_TURNS = 20
 
@@ -84,10 +84,10 @@ class Call:
                 await asyncio.sleep(0)
             return
         held = asyncio.wrap_future(self.place)
-        patience = Patience(self.record)
+        patience = Patience(self.record.patience_ticks)
         try:
             while not (await asyncio.wait([held], timeout=TICK_SECONDS))[0]:
-                patience.tick()
+                self.record.look(patience)
         finally:
             held.cancel()
 
@@ -96,12 +96,12 @@ class Call:
         if not self.record.instant:
             time.sleep(SECONDS)
             return
-        patience = Patience(self.record)
+        patience = Patience(self.record.patience_ticks)
         while self.place is not None:
             try:
                 return self.place.result(timeout=TICK_SECONDS)
             except TimeoutError:
-                patience.tick()
+                self.record.look(patience)
 
     def answer(self) -> str:
         """What the model returns for this call; raises what it has to raise."""
@@ -203,11 +203,15 @@ class Record:
 
     def wait_for(self, count: int) -> int:
         """Wait until `count` calls are in flight, or nobody has joined for a while; returns how many are."""
-        still, seen = 0, -1
-        while self.in_flight < count and still < PATIENCE_TICKS:
+        patience = Patience(PATIENCE_TICKS)
+        while self.in_flight < count and not patience.over(len(self.calls)):
             time.sleep(TICK_SECONDS)
-            still, seen = (still + 1, seen) if len(self.calls) == seen else (0, len(self.calls))
         return self.in_flight
+
+    def look(self, patience: Patience) -> None:
+        """What a held call does at each tick: end the hold when nobody has joined for too long."""
+        if patience.over(len(self.calls)):
+            self.give_up()
 
     def _let_one_go(self) -> bool:
         while True:
@@ -218,25 +222,6 @@ class Record:
             if place.set_running_or_notify_cancel():
                 place.set_result(None)
                 return True
-
-
-class Patience:
-    """Counts how often a held call looked around and saw nobody join.
-
-    It counts looks and not seconds: on a machine that stands still, looking stands still as well.
-    """
-
-    def __init__(self, record: Record) -> None:
-        self._record = record
-        self._seen = self._quiet = 0
-
-    def tick(self) -> None:
-        """Look around; end the hold when it has been quiet for too long."""
-        calls = len(self._record.calls)
-        self._quiet = self._quiet + 1 if calls == self._seen else 0
-        self._seen = calls
-        if self._quiet >= self._record.patience_ticks:
-            self._record.give_up()
 
 
 records = {"slow_model": Record(), "blocking_model": Record()}

@@ -8,6 +8,7 @@ import pytest
 
 from lessonkit.client import RecordingClient
 from lessonkit.explanations import describe
+from lessonkit.patience import TICK_SECONDS, Patience
 from lessonkit.plugin import CHECKS, NOTES, Stopped
 from lessonkit.report import Problem
 from lessonkit.upstream.steps import Answer, Failure, Step, Text
@@ -16,8 +17,7 @@ if TYPE_CHECKING:
     from lessonkit.upstream import Upstream
     from lessonkit.upstream.clients import Clients
 
-TICK_SECONDS = 0.01
-PATIENCE_TICKS = 75
+PATIENCE_TICKS = 35
 
 
 @pytest.fixture
@@ -66,10 +66,9 @@ def wait_for_calls(upstream: "Upstream") -> Callable[[int], None]:
     """
 
     def wait(count: int) -> None:
-        quiet, seen = 0, -1
-        while len(upstream.calls) < count and quiet < PATIENCE_TICKS:
+        patience = Patience(PATIENCE_TICKS)
+        while len(upstream.calls) < count and not patience.over(len(upstream.calls)):
             time.sleep(TICK_SECONDS)
-            quiet, seen = (quiet + 1, seen) if len(upstream.calls) == seen else (0, len(upstream.calls))
 
     return wait
 

@@ -15,11 +15,14 @@ from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from lessonkit.model import run_model
+from lessonkit.patience import TICK_SECONDS, Patience
 from lessonkit.upstream import wire
 from lessonkit.upstream.steps import Answer, Drop, Failure, NotAMessage, Silence, Step, Text
 
 START_SECONDS = 10.0
-PATIENCE_SECONDS = 3.0  # how long a barrier or a held stream waits before it lets go by itself
+PATIENCE_TICKS = 100  # how long a barrier or a held stream waits before it lets go by itself
+CLOSING_SECONDS = 3.0
+LOOK_SECONDS = TICK_SECONDS / 4
 
 
 @dataclass
@@ -99,7 +102,7 @@ class Upstream:
     def hold(self, calls: int) -> None:
         """Answer only when `calls` calls are in flight at once.
 
-        Nobody waits for ever: after `PATIENCE_SECONDS` a call is let go. The verdict is `peak`.
+        Nobody waits for ever: after `PATIENCE_TICKS` quiet ticks a call is let go. The verdict is `peak`.
         """
         self._barrier = calls
 
@@ -111,7 +114,7 @@ class Upstream:
     def open_connections(self) -> int:
         return len(self.transports)
 
-    def wait_until_closed(self, seconds: float = PATIENCE_SECONDS) -> bool:
+    def wait_until_closed(self, seconds: float = CLOSING_SECONDS) -> bool:
         """Wait until no caller holds a connection open; False when one still does."""
         with self.all_closed:
             return self.all_closed.wait_for(lambda: not self.transports, seconds)
@@ -159,7 +162,7 @@ class Upstream:
         if self._barrier:
             await self._wait(call, lambda: self._joined.is_set() or self._released.is_set())
         if isinstance(step, Silence):
-            await self._wait(call, self._released.is_set, seconds=None)
+            await self._wait(call, self._released.is_set, ticks=None)
             step = Drop()
         if isinstance(step, Drop):
             await self._cut(call)
@@ -214,13 +217,12 @@ class Upstream:
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _wait(
-        self, call: Call, ready: Callable[[], bool], seconds: float | None = PATIENCE_SECONDS
+        self, call: Call, ready: Callable[[], bool], ticks: float | None = PATIENCE_TICKS
     ) -> None:
         """Wait until `ready()`, the caller leaves, or the patience is over."""
-        loop = asyncio.get_running_loop()
-        until = None if seconds is None else loop.time() + seconds
-        while not ready() and not call.gone.is_set() and (until is None or loop.time() < until):
-            await asyncio.sleep(0.002)
+        patience = None if ticks is None else Patience(ticks)
+        while not ready() and not call.gone.is_set() and not (patience and patience.over(len(self.calls))):
+            await asyncio.sleep(LOOK_SECONDS)
 
     async def _watch(self, receive: Receive, call: Call) -> None:
         while (await receive())["type"] != "http.disconnect":
