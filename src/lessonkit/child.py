@@ -33,6 +33,7 @@ def main(connection: "Connection[Any, Any]", suite: str, target: str, time_scale
     from lessonkit import guard
 
     _detach()
+    os.chdir(os.path.dirname(os.path.dirname(suite)))  # the fork server's own folder may be gone by now
     sending = threading.Lock()
 
     def send(event: str, value: object) -> None:

@@ -1,5 +1,6 @@
 """What the course's own tests share: reports and notebooks, two at a time and once each."""
 
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -8,7 +9,7 @@ from typing import Any, TypeVar
 
 import pytest
 
-from lessonkit.author.notebooks import run_notebook
+from lessonkit.author.notebooks import Kernel, run_notebook
 from lessonkit.course import Course, Lesson, find_course
 from lessonkit.report import Report
 from lessonkit.runner import preload, run
@@ -25,7 +26,7 @@ def course() -> Course:
 @pytest.fixture(scope="session", autouse=True)
 def _side_work(request: pytest.FixtureRequest) -> None:
     """Begin with what runs side by side, so that it goes on while other tests run."""
-    for name in ("notebooks", "reports"):
+    for name in ("notebooks", "new_kernels", "reports"):
         if any(name in getattr(item, "fixturenames", ()) for item in request.session.items):
             request.getfixturevalue(name)
 
@@ -40,8 +41,29 @@ def reports(request: pytest.FixtureRequest) -> Iterator[Callable[[Lesson, str], 
 
 @pytest.fixture(scope="session")
 def notebooks(request: pytest.FixtureRequest) -> Iterator[Callable[[Lesson, str], dict[str, str]]]:
-    """What each code cell of a lesson's notebook shows beside a target's main.py."""
-    with _side_by_side(request, "notebooks", run_notebook) as get:
+    """What each code cell of a lesson's notebook shows beside a target's main.py.
+
+    The kernels run one notebook after another; `new_kernels` takes a new one for each.
+    """
+    own = threading.local()
+    kernels: list[Kernel] = []
+
+    def work(lesson: Lesson, target: str) -> dict[str, str]:
+        if not hasattr(own, "kernel"):
+            own.kernel = Kernel()
+            kernels.append(own.kernel)
+        return run_notebook(lesson, target, own.kernel)
+
+    with _side_by_side(request, "notebooks", work) as get:
+        yield get
+    for kernel in kernels:
+        kernel.close()
+
+
+@pytest.fixture(scope="session")
+def new_kernels(request: pytest.FixtureRequest) -> Iterator[Callable[[Lesson, str], dict[str, str]]]:
+    """As `notebooks`, with a kernel of its own for each."""
+    with _side_by_side(request, "new_kernels", run_notebook) as get:
         yield get
 
 

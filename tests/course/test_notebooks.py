@@ -18,9 +18,20 @@ CASES = [
 def test_notebook_runs(
     lesson: Lesson, target: str, notebooks: Callable[[Lesson, str], dict[str, str]]
 ) -> None:
+    shows_what_it_should(lesson, target, notebooks(lesson, target))
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize(("lesson", "target"), CASES)
+def test_notebook_runs_in_a_new_kernel(
+    lesson: Lesson, target: str, new_kernels: Callable[[Lesson, str], dict[str, str]]
+) -> None:
+    shows_what_it_should(lesson, target, new_kernels(lesson, target))
+
+
+def shows_what_it_should(lesson: Lesson, target: str, shown: dict[str, str]) -> None:
     notebook = json.loads(lesson.notebook.read_text(encoding="utf-8"))
     tags = {cell["id"]: cell["metadata"].get("tags", []) for cell in notebook["cells"]}
-    shown = notebooks(lesson, target)
     for cell, text in shown.items():
         raises = "raises-exception" in tags[cell]
         assert ("error: " in text) == raises, f"The cell {cell}, beside the {target}, shows: {text}"
