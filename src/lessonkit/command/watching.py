@@ -2,23 +2,21 @@
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 
 from prompt_toolkit.input import create_input
-from watchfiles import Change, awatch
 
 from lessonkit.course import Course, Lesson
 from lessonkit.hints import next_hint
 from lessonkit.progress import Progress
 from lessonkit.report import Report
 from lessonkit.runner import Run
+from lessonkit.saves import async_saves
 from lessonkit.terminal import console, render
 from lessonkit.workspace import start
 
 KEYS = "[r] run again   [h] hint   [n] next lesson (when green)   [q] quit"
-SETTLE_MILLISECONDS = 50
 
 
 def watch_lesson(course: Course, lesson: Lesson, progress: Progress) -> None:
@@ -68,7 +66,7 @@ class Watch:
     async def _saves(self) -> None:
         while True:
             lesson = self.lesson
-            async for _ in _changes(lesson.work):
+            async for _ in async_saves(lesson.work):
                 self._events.put_nowait("save")
                 if lesson is not self.lesson:
                     break
@@ -101,18 +99,6 @@ class Watch:
         start(self.lesson)
         self._out.print(f"Lesson {self.lesson.number} is in {self.lesson.work}; edit its main.py.")
         self._events.put_nowait("save")
-
-
-async def _changes(folder: Path) -> AsyncIterator[None]:
-    """One item a save. `watchfiles` polls by itself where the file system sends no events (WSL), or when
-    WATCHFILES_FORCE_POLLING is set."""
-
-    def of_a_lesson(_: Change, path: str) -> bool:
-        name = Path(path).name
-        return name.endswith((".py", ".json", ".toml")) and not name.startswith(".")
-
-    async for _ in awatch(folder, watch_filter=of_a_lesson, debounce=200, step=SETTLE_MILLISECONDS):
-        yield
 
 
 @contextmanager

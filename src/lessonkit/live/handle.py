@@ -1,0 +1,112 @@
+"""Asks for a server of a lesson's app, finds one that runs already, and ends it."""
+
+import atexit
+import json
+import os
+import subprocess
+import sys
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from lessonkit.course import Lesson, LessonError
+from lessonkit.runner import packages_of
+
+LOAD_SECONDS = 20.0
+STOP_SECONDS = 5.0
+SDK = "anthropic"
+
+_running: dict[Path, "LiveServer"] = {}
+
+
+@dataclass(frozen=True)
+class Order:
+    """What a server is asked for. `socket` is the number of one that listens already, `trouble` what to answer until the next save."""
+
+    main: str
+    lock: str
+    upstream: bool = False
+    port: int = 0
+    socket: int | None = None
+    trouble: str = ""
+    load_seconds: float = LOAD_SECONDS
+
+
+@dataclass(frozen=True)
+class LiveServer:
+    """A server of one lesson. `process` is None where somebody else started it; `log` holds what the app prints."""
+
+    url: str
+    log: Path | None
+    process: "subprocess.Popen[str] | None" = None
+
+    @property
+    def ended(self) -> bool:
+        """Whether it is over, as far as can be told from here."""
+        return self.process is not None and self.process.poll() is not None
+
+    def stop(self) -> None:
+        """End the server, unless somebody else started it."""
+        if self.process is None:
+            return
+        if self.process.stdin is not None:
+            with suppress(OSError):
+                self.process.stdin.close()
+        try:
+            self.process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
+def serve(lesson: Lesson, folder: Path, *, port: int = 0, log: Path | None = None) -> LiveServer:
+    """Serve `main.py` of `folder` on `port` of this machine (0 takes a free one), following its saves.
+
+    A folder has one server at most: asked again, the one that runs is returned, whoever started it. It ends
+    with this process. What the app prints goes to the file `log`, or to this process's own error output.
+    Where the lesson needs the model's service and no key is set, the app talks to the stand-in.
+    Raises LessonError when the server cannot start.
+    """
+    known = _running.get(folder)
+    if known is not None and not known.ended:
+        return known
+    main = folder / "main.py"
+    if not main.is_file():
+        raise LessonError(f"{main} is not there. Run: uv run lesson start {lesson.number}")
+    lock = folder.parent / ".servers" / f"{folder.name}.lock"
+    lock.parent.mkdir(exist_ok=True)
+    order = Order(str(main), str(lock), _needs_stand_in(lesson), port, load_seconds=LOAD_SECONDS)
+    where = open(log, "w", encoding="utf-8") if log is not None else None  # noqa: SIM115
+    try:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "lessonkit.live.server", json.dumps(asdict(order))],
+            cwd=folder,
+            env=os.environ | {"PYTHONSAFEPATH": "1", "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1"},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=where,
+            text=True,
+            start_new_session=True,  # or interrupting a notebook's kernel would end it
+        )
+    finally:
+        if where is not None:
+            where.close()
+    assert process.stdout is not None
+    with process.stdout:
+        told = json.loads(process.stdout.readline() or "{}")
+    if "running" in told:
+        process.wait()
+        return LiveServer(told["running"], None)
+    if "url" not in told:
+        process.kill()
+        says = told.get("error") or "The server did not start; what it printed says why."
+        raise LessonError(f"{says} Try: uv run lesson doctor")
+    _running[folder] = server = LiveServer(told["url"], log, process)
+    atexit.register(server.stop)
+    return server
+
+
+def _needs_stand_in(lesson: Lesson) -> bool:
+    """Whether the lesson calls the model's service, and nothing is set that leads to a real one."""
+    own = {"ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_BASE_URL"} & set(os.environ)
+    return not own and any(name.partition(".")[0] == SDK for name in packages_of(lesson))
