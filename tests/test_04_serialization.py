@@ -308,7 +308,8 @@ def test_created_prediction_has_the_public_keys(client, store):
 )
 def test_prediction_comes_from_the_model(client, store, model):
     """The prediction is the model's, as in lesson 1."""
-    model.answer_with("two  words\nor  four")
+    spaced = " two  words\nor  four\n"  # what stands at the ends belongs to the result too
+    model.answer_with(spaced)
     body = {"text": "Learn a Framework", "max_tokens": 7, "temperature": 0.25}
     answer = json_body(client.post("/predictions", json=body))
     calls = [(call.text, call.max_tokens, call.temperature) for call in model.calls]
@@ -316,7 +317,7 @@ def test_prediction_comes_from_the_model(client, store, model):
         f"one call, run_model('Learn a Framework', 7, 0.25); the calls were {calls}",
         next_step="Call run_model once, with the request's three fields, in this order.",
     )
-    wanted = {"result": "two  words\nor  four", "model": "my-model-v1", "tokens_used": 4}
+    wanted = {"result": spaced, "model": "my-model-v1", "tokens_used": 4}
     assert isinstance(answer, dict) and not differing(answer, wanted), expected(
         differing(answer if isinstance(answer, dict) else {}, wanted),
         next_step=numbers_as_text(

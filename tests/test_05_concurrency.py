@@ -10,6 +10,7 @@ from lessonkit import error_locations, expected, json_body, task
 
 TOGETHER = 8
 MOST_IN_FLIGHT = 5
+SIZES = {"red": 4, "green": 2, "blue": 3}  # three batches, and how many texts are in each
 FIVE = ["delta", "alpha", "echo", "bravo", "charlie"]
 NO_CRASH = "an answer, and no exception out of your code"
 NOT_AWAITABLE = ("in 'await' expression", "can't be awaited")  # older and newer Pythons
@@ -45,6 +46,11 @@ def counted(client, name, record):
     return f"{len(record.calls)} calls of {name}; the most in flight at any moment was {record.peak}"
 
 
+def other_text(record, wanted):
+    """The first text that the model was called with and that nobody sent; None when there is none."""
+    return next((call.text for call in record.calls if call.text not in wanted), None)
+
+
 def single_bodies():
     return [{"text": f"Request {number}"} for number in range(1, TOGETHER + 1)]
 
@@ -63,8 +69,9 @@ def texts(count):
 )
 def test_predict_answers_with_slow_model(client, slow_model, blocking_model):
     """POST /predict answers with what slow_model returned."""
-    slow_model.answers["The door is"] = "Two  spaces, and a Capital."
-    reply = client.post("/predict", json={"text": "The door is"})
+    text = "  The door is "
+    slow_model.answers[text] = "Two  spaces, and a Capital."
+    reply = client.post("/predict", json={"text": text})
     assert not blocking_model.calls, expected(
         "slow_model to be awaited for this request; blocking_model was called",
         next_step="Write `await slow_model(request.text)` here. blocking_model belongs to /predict/blocking.",
@@ -78,12 +85,22 @@ def test_predict_answers_with_slow_model(client, slow_model, blocking_model):
         f"slow_model to be awaited once for this request; it ran {len(slow_model.calls)} times",
         next_step=await_it,
     )
+    stray = other_text(slow_model, [text])
+    assert stray is None, expected(
+        f"slow_model to be called with {text!r}, as it was sent; it was called with {stray!r}",
+        next_step="Pass request.text to slow_model as it is: no strip(), no lower(), and none in the field either.",
+    )
     assert reply.status_code == 200, expected(
         "status 200", next_step="Return PredictionResponse(result=…), filled with what slow_model gave you."
     )
     assert json_body(reply) == {"result": "Two  spaces, and a Capital."}, expected(
         'exactly {"result": "Two  spaces, and a Capital."}, which is what slow_model returned',
         next_step="Return PredictionResponse(result=…) with the model's text as it is.",
+    )
+    client.post("/predict", json={"text": text})
+    assert len(slow_model.calls) == 2, expected(
+        "slow_model to be awaited again when the same text is sent a second time; the answer came out of a memory",
+        next_step="Ask slow_model for every request, and keep no answers: no dict in the module, no lru_cache.",
     )
 
 
@@ -194,8 +211,9 @@ def test_the_event_loop_is_never_put_to_sleep(client, slow_model, event_loop):
 )
 def test_blocking_answers_with_blocking_model(client, slow_model, blocking_model):
     """POST /predict/blocking answers with what blocking_model said."""
-    blocking_model.answers["The harbour"] = "No  boat, and a Capital."
-    reply = client.post("/predict/blocking", json={"text": "The harbour"})
+    text = "  The harbour "
+    blocking_model.answers[text] = "No  boat, and a Capital."
+    reply = client.post("/predict/blocking", json={"text": text})
     crash = crash_of(client)
     assert not slow_model.calls, expected(
         "blocking_model to be called for this request; slow_model was",
@@ -216,6 +234,11 @@ def test_blocking_answers_with_blocking_model(client, slow_model, blocking_model
     assert len(blocking_model.calls) == 1, expected(
         f"blocking_model to be called once for this request; it was called {len(blocking_model.calls)} times",
         next_step="Call blocking_model(request.text) in this endpoint, once.",
+    )
+    stray = other_text(blocking_model, [text])
+    assert stray is None, expected(
+        f"blocking_model to be called with {text!r}, as it was sent; it was called with {stray!r}",
+        next_step="Pass request.text to blocking_model as it is: no strip(), no lower(), and none in the field either.",
     )
     assert reply.status_code == 200, expected(
         "status 200", next_step="Return PredictionResponse(result=…); blocking_model is not awaited."
@@ -263,7 +286,7 @@ def test_blocking_requests_overlap(client, at_once, blocking_model):
         "def predict_blocking(…), so that only a thread of the pool is held",
     ],
 )
-def test_health_answers_while_blocking_calls_run(client, at_once, blocking_model):
+def test_health_answers_while_blocking_calls_run(client, at_once, slow_model, blocking_model):
     """GET /health answers while blocking calls are in flight."""
     blocking_model.hold(patience_ticks=45)
     burst = at_once("/predict/blocking", single_bodies())
@@ -281,6 +304,11 @@ def test_health_answers_while_blocking_calls_run(client, at_once, blocking_model
         "an answer to /health while calls of blocking_model are in flight",
         next_step="Declare /predict/blocking with `def`, so that blocking_model holds a thread of the pool and not the event loop.",
         came_back="an answer to /health, but only after the calls had ended",
+    )
+    assert len(blocking_model.calls) <= TOGETHER and not slow_model.calls, expected(
+        "an answer to /health that asks no model; here a model was called for it, and takes as long as for everybody else",
+        next_step='Leave the health check as the starter has it: async def, and return {"status": "ok"}.',
+        came_back="an answer to /health, and a call of a model for it",
     )
     assert meanwhile, expected(
         "an answer to /health while calls of blocking_model are in flight",
@@ -304,8 +332,9 @@ def test_health_answers_while_blocking_calls_run(client, at_once, blocking_model
 )
 def test_batch_has_one_result_for_each_text(client, slow_model, blocking_model):
     """A batch gets one result for each text."""
-    slow_model.answers = {"North": "Snow", "South": "Sun"}
-    reply = client.post("/predict/batch", json={"texts": ["North", "South", "North"]})
+    sent = ["  North ", "South", "  North "]
+    slow_model.answers = {"  North ": "Snow", "South": "Sun"}
+    reply = client.post("/predict/batch", json={"texts": sent})
     assert not blocking_model.calls, expected(
         "slow_model to be awaited for each text; blocking_model was called",
         next_step="Write `await slow_model(text)` in the batch. blocking_model belongs to /predict/blocking.",
@@ -320,6 +349,11 @@ def test_batch_has_one_result_for_each_text(client, slow_model, blocking_model):
         f"slow_model to be awaited once for each of the 3 texts; it ran {len(slow_model.calls)} times",
         next_step="Make one call of slow_model for each item of request.texts, also when a text comes twice, and await all of them.",
     )
+    stray = other_text(slow_model, sent)
+    assert stray is None, expected(
+        f"slow_model to be called with each text as it was sent; it was called with {stray!r}",
+        next_step="Pass each text of request.texts to slow_model as it is: no strip(), no lower(), and none in the field either.",
+    )
     assert reply.status_code == 200, expected(
         "status 200",
         next_step="Wait for all calls, then return BatchResponse(results=…) with what each of them returned.",
@@ -327,6 +361,11 @@ def test_batch_has_one_result_for_each_text(client, slow_model, blocking_model):
     assert json_body(reply) == {"results": ["Snow", "Sun", "Snow"]}, expected(
         'exactly {"results": ["Snow", "Sun", "Snow"]}',
         next_step="Put what slow_model returned for each text into the list `results`: an item for each text.",
+    )
+    client.post("/predict/batch", json={"texts": ["South"]})
+    assert len(slow_model.calls) == 4, expected(
+        "slow_model to be awaited again for a text that an earlier batch had; the answer came out of a memory",
+        next_step="Ask slow_model for every text of every batch, and keep no answers: no dict in the module, no lru_cache.",
     )
 
 
@@ -476,6 +515,60 @@ def test_batch_runs_on_the_servers_event_loop(client, slow_model, event_loop):
 @task(
     "POST /predict/batch",
     hints=[
+        "Look for time.sleep in the batch, or in a function that it calls.",
+        "The batch runs on the event loop. time.sleep holds that thread, so no other request moves, not even /health.",
+        "Take time.sleep out: the semaphore is what paces the calls. Where a pause is really wanted: await asyncio.sleep(seconds)",
+    ],
+)
+def test_a_batch_never_puts_the_event_loop_to_sleep(client, slow_model, event_loop):
+    """Nothing in POST /predict/batch calls time.sleep on the loop."""
+    client.post("/predict/batch", json={"texts": FIVE})
+    assert slow_model.calls, expected(
+        "slow_model to be awaited for each text; it was not called at all",
+        next_step="Make a task for each text in an `async def` endpoint.",
+    )
+    assert event_loop.sleeps == 0, expected(
+        "no time.sleep in the event loop's thread, where no other request can move meanwhile; calls of it in this "
+        f"batch: {event_loop.sleeps}",
+        next_step="Take time.sleep out, or write `await asyncio.sleep(…)` in its place. The semaphore paces the calls already.",
+    )
+
+
+@task(
+    "POST /predict/batch",
+    hints=[
+        "Look at what lives outside the endpoint: a list or a dict of results that all batches write to.",
+        "While one batch waits, another one runs, and both write into the same place.",
+        "Make the list or the dict in the endpoint, or take the results from the tasks: [task.result() for task in tasks]",
+    ],
+)
+def test_batches_at_once_keep_apart(client, at_once, slow_model):
+    """Three batches at once each get the results of their own texts."""
+    batches = [[f"{name} {number}" for number in range(size)] for name, size in SIZES.items()]
+    slow_model.answers = {text: text.upper() for batch in batches for text in batch}
+    slow_model.hold(until=sum(SIZES.values()))
+    replies = at_once("/predict/batch", [{"texts": batch} for batch in batches]).replies()
+    assert slow_model.calls, expected(
+        "slow_model to be awaited for each text; it was not called at all",
+        next_step="Make a task for each text in an `async def` endpoint.",
+    )
+    got = [
+        answer.get("results") if isinstance(answer, dict) else answer for answer in map(json_body, replies)
+    ]
+    own = [  # in any order: that is for the check of the order
+        isinstance(results, list) and sorted(results, key=str) == [text.upper() for text in batch]
+        for batch, results in zip(batches, got, strict=True)
+    ]
+    assert all(own), expected(
+        f"the results of its own texts for each of {len(SIZES)} batches at once; {own.count(False)} of {len(SIZES)} got others",
+        next_step="Make what collects the results in the endpoint, and not in the module: while one batch waits, "
+        "another one writes there.",
+    )
+
+
+@task(
+    "POST /predict/batch",
+    hints=[
         "TODO(5): look at what happens when one call raises ModelError.",
         "A task group raises an ExceptionGroup that holds what failed. `except*` looks into it, a plain `except ModelError` does not.",
         'except* ModelError as failures: raise HTTPException(status_code=502, detail="The model failed") from failures',
@@ -485,9 +578,19 @@ def test_one_failure_makes_the_batch_a_502(client, slow_model):
     """One text that fails makes the whole batch a 502."""
     slow_model.failing = {"echo"}
     reply = client.post("/predict/batch", json={"texts": FIVE})
-    assert any(call.text == "echo" for call in slow_model.calls), expected(
+    asked = [call.text for call in slow_model.calls].count("echo")
+    assert asked, expected(
         "slow_model to be awaited for each text; the one that fails was not among the calls",
         next_step="Make a call for every text of the batch.",
+    )
+    crash = crash_of(client)
+    returned = (crash.startswith("ResponseValidationError") and "results: Field required" in crash) or (
+        reply.is_success and '"status_code":502' in reply.text
+    )
+    assert not returned, expected(
+        "status 502: slow_model raised ModelError for one of the five texts",
+        next_step="Raise the HTTPException: raise HTTPException(…) in place of return HTTPException(…). "
+        "What is returned is taken for a BatchResponse.",
     )
     assert reply.status_code != 200, expected(
         "status 502: slow_model raised ModelError for one of the five texts",
@@ -498,7 +601,6 @@ def test_one_failure_makes_the_batch_a_502(client, slow_model):
         "status 502, which says that a server behind yours failed",
         next_step="Change the status code to 502; all the rest is right.",
     )
-    crash = crash_of(client)
     catch_group = (
         "Put the task group into a `try` with `except* ModelError`, and raise HTTPException(status_code=502, …) there: the group "
         "raises an ExceptionGroup, which a plain `except ModelError` does not catch."
@@ -517,6 +619,10 @@ def test_one_failure_makes_the_batch_a_502(client, slow_model):
     assert json_body(reply) == {"detail": "The model failed"}, expected(
         'exactly {"detail": "The model failed"}',
         next_step='Raise HTTPException(status_code=502, detail="The model failed"), without the text of the exception.',
+    )
+    assert asked == 1, expected(
+        f"one call of slow_model for each text, also for the one that fails; for that one there were {asked}",
+        next_step="Take the second try out: the contract says one call for each text, and a model in trouble does not need twice the work.",
     )
 
 
