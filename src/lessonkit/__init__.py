@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from lessonkit.figures import timeline as timeline
     from lessonkit.notebook import check as check
+    from lessonkit.notebook import diff as diff
     from lessonkit.notebook import hint as hint
     from lessonkit.notebook import predict as predict
+    from lessonkit.notebook import serve as serve
     from lessonkit.suite import error_locations as error_locations
     from lessonkit.suite import expected as expected
     from lessonkit.suite import json_body as json_body
@@ -20,15 +22,28 @@ if TYPE_CHECKING:
 _HOMES = {
     "json_body": "lessonkit.suite",
     "check": "lessonkit.notebook",
+    "diff": "lessonkit.notebook",
     "error_locations": "lessonkit.suite",
     "expected": "lessonkit.suite",
     "hint": "lessonkit.notebook",
     "predict": "lessonkit.notebook",
+    "serve": "lessonkit.notebook",
     "task": "lessonkit.suite",
     "timeline": "lessonkit.figures",
 }
 
-__all__ = ["check", "error_locations", "expected", "hint", "json_body", "predict", "task", "timeline"]
+__all__ = [
+    "check",
+    "diff",
+    "error_locations",
+    "expected",
+    "hint",
+    "json_body",
+    "predict",
+    "serve",
+    "task",
+    "timeline",
+]
 
 
 def __getattr__(name: str) -> Any:

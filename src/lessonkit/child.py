@@ -25,7 +25,9 @@ UNUSED_PLUGINS = (  # parts of pytest that a suite never needs; each costs every
 )
 
 
-def main(connection: "Connection[Any, Any]", suite: str, target: str, time_scale: float) -> None:
+def main(
+    connection: "Connection[Any, Any]", suite: str, target: str, time_scale: float, select: str = ""
+) -> None:
     """Run `suite` on `target` and send ("collected" | "started" | "checked" | "problem" | "done", value).
 
     Ends with the process, whatever the learner's code left running.
@@ -41,12 +43,12 @@ def main(connection: "Connection[Any, Any]", suite: str, target: str, time_scale
             connection.send((event, value))
 
     threading.Thread(target=_end_with_parent, args=(connection, guard.real_exit), daemon=True).start()
-    status, details = run_pytest(suite, target, time_scale, send)
+    status, details = run_pytest(suite, target, time_scale, send, select)
     send("done", (status, details))
     guard.real_exit(0)
 
 
-def run_pytest(suite: str, target: str, time_scale: float, send: Any) -> tuple[int, str]:
+def run_pytest(suite: str, target: str, time_scale: float, send: Any, select: str = "") -> tuple[int, str]:
     """Run one suite in this process; returns pytest's exit status and the end of what it printed."""
     import pytest
 
@@ -67,6 +69,7 @@ def run_pytest(suite: str, target: str, time_scale: float, send: Any) -> tuple[i
         "--import-mode=importlib",
         "--noconftest",
     ]
+    arguments += ["-m", select] if select else []
     arguments += ["--strict-markers", *(f"-pno:{name}" for name in UNUSED_PLUGINS)]
     # A solution is what people copy: nothing in it may be deprecated. Other code is told by its checks.
     arguments += ["-Werror::DeprecationWarning"] if target == "solution" else ["-pno:warnings"]

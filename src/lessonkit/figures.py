@@ -115,3 +115,28 @@ def _in_words(title: str, panels: Mapping[str, Sequence[TimedRequest]]) -> str:
             f"at a time, the last answered after {max(request.ended for request in burst):.2f} s"
         )
     return "\n".join(lines)
+
+
+def histogram(seconds: Sequence[float], title: str = "", marks: Mapping[str, float] | None = None) -> Picture:
+    """Draw how long requests took, in milliseconds; each of `marks` is a line with its name and value.
+
+    `seconds` are the durations; `marks` values are seconds too.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6.4, HEIGHT_INCHES), layout="constrained")
+    area: Axes = figure.subplots()
+    area.hist([1000 * one for one in seconds], bins=40, color=WORKING)
+    area.set_title(title, fontsize=10)
+    area.set_xlabel("milliseconds until the answer")
+    area.set_ylabel("requests")
+    area.spines[["top", "right"]].set_visible(False)
+    told = [title] if title else []
+    told.append(f"{len(seconds)} requests")
+    for place, (name, value) in enumerate((marks or {}).items()):
+        text = f"{name}: {1000 * value:.0f} ms"
+        area.axvline(1000 * value, color=FAILED, linestyle=("--", ":", "-.")[place % 3], label=text)
+        told.append(text)
+    if marks:
+        area.legend(frameon=False)
+    return Picture(figure, ", ".join(told))

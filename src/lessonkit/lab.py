@@ -23,18 +23,48 @@ SILENT = {
 
 
 def open_lab(lesson: Lesson) -> None:
-    """Run JupyterLab on the lesson's notebook until it is stopped with Ctrl-C.
+    """Open the lesson in JupyterLab: in the one that runs on this course, or in a new one, until Ctrl-C.
 
     Raises LessonError when JupyterLab cannot be started.
     """
-    port, token = _free_port(), secrets.token_hex(16)
     layouts = lesson.work.parent / ".jupyter"
-    page = f"/lab/workspaces/{_lay_out(lesson, layouts)}"
+    page = f"lab/workspaces/{_lay_out(lesson, layouts)}"
+    running = find_lab(lesson.work.parent)
+    if running is None:
+        _run(lesson, page, layouts)
+        return
+    address = f"{running['url']}{page}?token={running['token']}"
+    print("JupyterLab runs already and shows this lesson at this address:")
+    print(f"  {address}")
+    if _browser():
+        webbrowser.open(address)
+
+
+def stop_lab(work: Path) -> bool:
+    """End the JupyterLab that shows `work`; False where none runs."""
+    from jupyter_server.serverapp import shutdown_server
+
+    running = find_lab(work)
+    return running is not None and bool(shutdown_server(running))  # type: ignore[no-untyped-call]
+
+
+def find_lab(work: Path) -> dict[str, Any] | None:
+    """What Jupyter knows of the server whose files are those of `work`; None where none runs."""
+    from jupyter_server.serverapp import list_running_servers
+
+    for server in list_running_servers():
+        if Path(server["root_dir"]).resolve() == work.resolve():
+            return dict(server)
+    return None
+
+
+def _run(lesson: Lesson, page: str, layouts: Path) -> None:
+    port, token = _free_port(), secrets.token_hex(16)
     options = SILENT | {
         "LabApp.app_settings_dir": str(Path(__file__).with_name("jupyter")),
         "ServerApp.root_dir": str(lesson.work.parent),
         "ServerApp.port": str(port),
-        "LabApp.default_url": page,
+        "LabApp.default_url": f"/{page}",
     }
     command = [sys.executable, "-m", "jupyterlab", *(f"--{name}={value}" for name, value in options.items())]
     if hasattr(os, "geteuid") and os.geteuid() == 0:
@@ -44,8 +74,11 @@ def open_lab(lesson: Lesson) -> None:
     else:
         command.append("--no-browser")
         print("No browser can be opened from here. Open this address in one:")
-    print(f"  http://localhost:{port}{page}?token={token}")
-    print("JupyterLab runs until you press Ctrl-C here; your files are saved all the same.", flush=True)
+    print(f"  http://localhost:{port}/{page}?token={token}")
+    print(
+        "JupyterLab runs until you press Ctrl-C here, or until `uv run lesson stop`; your files are saved all the same.",
+        flush=True,
+    )
     environment = os.environ | {
         "JUPYTER_TOKEN": token,
         "JUPYTERLAB_WORKSPACES_DIR": str(layouts),

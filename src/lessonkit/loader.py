@@ -18,6 +18,8 @@ from lessonkit.explanations import explain
 from lessonkit.report import Problem
 from lessonkit.targets import Target
 
+# What everything here rests on; what is imported later is there for one lesson, or for none.
+BASE_PACKAGES = frozenset(name.partition(".")[0] for name in sys.modules)
 HARMLESS_NAMES = {"main", "test", "this", "__init__", "__main__", "conftest"}
 
 
@@ -55,7 +57,7 @@ def load(target: Target, *, optimization: int = 0) -> ModuleType:
     Raises LoadFailure for anything that goes wrong.
     """
     _refuse_unreadable(target)
-    _refuse_shadows(target.folder)
+    _refuse_shadows(target)
     _forget_earlier()
     folder = str(target.folder)
     kind = OptimizedLoader if optimization else FreshLoader
@@ -139,14 +141,20 @@ def _refuse_unreadable(target: Target) -> None:
         ) from None
 
 
-def _refuse_shadows(folder: Path) -> None:
-    """A file named like a package hides the package from everything that imports it."""
+def _refuse_shadows(target: Target) -> None:
+    """A file named like a package hides the package from everything that imports it.
+
+    That does not matter for a package that the lesson has no use for; one that is loaded already gives way.
+    """
+    folder = target.folder
     elsewhere = [entry for entry in sys.path if entry and Path(entry) != folder]
+    needed = BASE_PACKAGES | sys.stdlib_module_names | {name.partition(".")[0] for name in target.needs}
     for path in sorted(folder.glob("*.py")) + sorted(folder.glob("*/__init__.py")):
         name = path.parent.name if path.name == "__init__.py" else path.stem
         if name in HARMLESS_NAMES or not name.isidentifier():
             continue
-        if name in sys.stdlib_module_names or PathFinder.find_spec(name, elsewhere) is not None:
+        hides = name in sys.stdlib_module_names or PathFinder.find_spec(name, elsewhere) is not None
+        if hides and name in needed:
             shown = f"{name}.py" if path.stem == name else f"The folder {name}"
             raise LoadFailure(
                 Problem(
@@ -156,6 +164,10 @@ def _refuse_shadows(folder: Path) -> None:
                     str(path),
                 )
             )
+        for loaded in (
+            [one for one in sys.modules if one == name or one.startswith(f"{name}.")] if hides else ()
+        ):
+            del sys.modules[loaded]
 
 
 def _refuse_wrong_app(module: ModuleType, target: Target) -> None:

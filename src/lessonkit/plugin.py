@@ -16,16 +16,30 @@ from lessonkit.course import find_course
 from lessonkit.explanations import running_line
 from lessonkit.report import CheckResult, Exchange, Problem, stuck
 from lessonkit.session import MissingOperation, Session
-from lessonkit.suite import Task, task_of, title_of
+from lessonkit.suite import Task, expected, task_of, title_of
 
 FIXTURES = (
     "lessonkit.fixtures",
     "lessonkit.concurrency",
     "lessonkit.optimized",
+    "lessonkit.processes",
+    "lessonkit.spans",
+    "lessonkit.start_app",
     "lessonkit.upstream.fixture",
+    "lessonkit.logs",
+    "lessonkit.anew",
+    "lessonkit.extra_route",
+    "lessonkit.clock",
+    "lessonkit.comparisons",
+    "lessonkit.another",
+    "lessonkit.redis_server",
+    "lessonkit.uploads",
+    "lessonkit.contract",
+    "lessonkit.planted",
 )
 LOAD_SECONDS = 20.0
 CHECK_SECONDS = 10.0
+PROCESS_SECONDS = 150.0  # for a check that starts processes, each of which imports everything anew
 
 Listener = Callable[[str, Any], None]
 EXCHANGES = pytest.StashKey[list[Exchange]]()
@@ -52,6 +66,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "task(declared): a lesson's check, with its operation and hints")
+    config.addinivalue_line(
+        "markers", "process: a check that starts `python main.py` as a process of its own"
+    )
     checks = Checks(config.getoption("--target"))
     config.stash[CHECKS] = checks
     config.pluginmanager.register(checks, "lessonkit-checks")
@@ -91,8 +108,11 @@ class Checks:
         session = self.session(item)
         if session.problem is not None:
             raise Stopped(session.problem)
+        self._require_part(item, declared)
         session.require(declared)
-        self._time(_what(item), CHECK_SECONDS)
+        by_process = item.get_closest_marker("process") is not None
+        self._tell("patience", PROCESS_SECONDS * self.time_scale if by_process else None)
+        self._time(_what(item), PROCESS_SECONDS if by_process else CHECK_SECONDS)
         with session.printing():
             return (yield)
 
@@ -160,6 +180,19 @@ class Checks:
                 self._tell("problem", session.problem)
         return self._sessions[name]
 
+    def _require_part(self, item: pytest.Item, declared: Task) -> None:
+        """Raise AssertionError unless all checks of the part that has to come first have passed in this run."""
+        if declared.after is None:
+            return
+        first = {one.name: task_of(getattr(one, "function", None)) for one in item.session.items}
+        part = {name for name, task in first.items() if task is not None and task.part == declared.after}
+        failed = [one for one in self.results if one.id in part and not one.passed]
+        assert not failed, expected(
+            f"the part {declared.after} to be green; this check is looked at then",
+            came_back=f"{len(failed)} of its {len(part)} checks fail",
+            next_step=f"Begin with the first of them: {failed[0].title}.",
+        )
+
     def _message(self, item: pytest.Item, error: BaseException) -> tuple[str, str]:
         """The message for a check that raised, and the reason it falls under."""
         exchanges = item.stash.get(EXCHANGES, [])
@@ -223,4 +256,5 @@ def _result(
         message=message,
         exchanges=tuple(exchanges),
         reason=reason,
+        part=declared.part if declared else None,
     )

@@ -79,7 +79,7 @@ class CheckResult:
     `message` is None when it passed, else lines that begin with `Sent:`, `Repeat it:`, `Expected:`,
     `Came back:` and `Next step:`. `reason` says what made it fail: `assertion` (the check's own words),
     `route` (the operation is not there), `problem` (the file does not load, or the run ended early) or
-    `error` (the check stumbled, which is the course's fault).
+    `error` (the check stumbled, which is the course's fault). `part` is the heading it stands under, if any.
     """
 
     id: str
@@ -89,6 +89,7 @@ class CheckResult:
     message: str | None = None
     exchanges: tuple[Exchange, ...] = ()
     reason: str | None = None
+    part: str | None = None
 
     @property
     def name(self) -> str:
@@ -140,6 +141,8 @@ class Report:
         checks = [asdict(check) for check in self.checks]
         for check in checks:
             del check["reason"]
+            if check["part"] is None:
+                del check["part"]
         data: dict[str, Any] = {
             "lesson": self.lesson,
             "target": self.target,

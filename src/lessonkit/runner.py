@@ -1,6 +1,5 @@
 """Every run of a suite, whoever asks for it, is `run(lesson, target)`: a process of its own, with a limit."""
 
-import ast
 import multiprocessing
 import os
 import signal
@@ -9,13 +8,13 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from functools import cache
 from multiprocessing.connection import Connection
 from types import ModuleType
 from typing import Any
 
 from lessonkit import child
 from lessonkit.course import Lesson
+from lessonkit.packages import packages_of
 from lessonkit.report import CheckResult, Problem, Report, stuck
 
 START_SECONDS = 60.0
@@ -25,14 +24,17 @@ _starting = threading.Lock()
 _preloaded: set[str] = set()
 
 
-def run(lesson: Lesson, target: str = "work", *, warm: bool = True, time_scale: float = 1.0) -> Report:
+def run(
+    lesson: Lesson, target: str = "work", *, warm: bool = True, time_scale: float = 1.0, select: str = ""
+) -> Report:
     """Run a lesson's suite on a target ("work", "solution", a path, …) and return what it found.
 
     `warm` forks from a preloaded process, which pays from the second run on; without it (or where the
-    system has no fork server) a new process is spawned. `time_scale` stretches or shrinks the limits.
+    system has no fork server) a new process is spawned. `time_scale` stretches or shrinks the limits;
+    `select` is an expression of markers, as for `pytest -m`, and leaves the other checks out.
     Never raises for anything that the target does.
     """
-    return Run(lesson, target, warm=warm, time_scale=time_scale).report()
+    return Run(lesson, target, warm=warm, time_scale=time_scale, select=select).report()
 
 
 class Run:
@@ -45,6 +47,7 @@ class Run:
         *,
         warm: bool = True,
         time_scale: float = 1.0,
+        select: str = "",
         on_check: Callable[[CheckResult, int], None] | None = None,
     ) -> None:
         self.lesson = lesson
@@ -56,7 +59,7 @@ class Run:
         context = _context(warm, lesson)
         ours, theirs = context.Pipe(duplex=True)
         self._connection: Connection[Any, Any] = ours
-        arguments = (theirs, str(lesson.suite), target, time_scale)
+        arguments = (theirs, str(lesson.suite), target, time_scale, select)
         self._process = context.Process(target=child.main, args=arguments, daemon=True)
         with _starting, _as_a_bare_program():
             self._process.start()
@@ -82,6 +85,8 @@ class Run:
                 limit = self._limit
                 if event == "collected":
                     pending = value
+                elif event == "patience" and value is not None:
+                    limit = value + self._limit
                 elif event == "started":
                     current = next((f'"{one.title}"' for one in pending if one.id == value), current)
                 elif event == "checked":
@@ -131,21 +136,6 @@ def preload(lessons: Iterable[Lesson]) -> None:
         if wanted and _preloaded:
             forkserver._forkserver._stop()  # type: ignore[attr-defined]  # there is no public way
         _preloaded.update(wanted)
-
-
-@cache
-def packages_of(lesson: Lesson) -> frozenset[str]:
-    """The names of the packages outside the lesson that its solution imports ("fastapi", "anthropic")."""
-    found: set[str] = set()
-    for path in lesson.solution.glob("*.py"):
-        with suppress(SyntaxError, ValueError):
-            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-                if isinstance(node, ast.Import):
-                    found.update(alias.name for alias in node.names)
-                elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-                    found.add(node.module)
-    own = {path.stem for path in lesson.solution.iterdir()} if lesson.solution.is_dir() else set()
-    return frozenset(name for name in found if name.partition(".")[0] not in own | {"lessonkit"})
 
 
 @contextmanager
@@ -199,5 +189,11 @@ def _died(current: str) -> Problem:
 def _without_verdict(check: CheckResult, problem: Problem | None) -> CheckResult:
     problem = problem or Problem("stopped", "The run was stopped.", "Run the checks again.")
     return CheckResult(
-        check.id, check.title, check.operation, "failed", problem.check_message(), reason="problem"
+        check.id,
+        check.title,
+        check.operation,
+        "failed",
+        problem.check_message(),
+        reason="problem",
+        part=check.part,
     )

@@ -25,17 +25,26 @@ class Task:
     `operation` is the endpoint that it is about ("POST /predict"); the app must have it before the
     check runs. `hints` go from where to look to nearly the code. `guard` is the reason why the check
     may hold before any work is done; None for all others. `in_schema=False` is for an operation that
-    is meant to be absent from the OpenAPI schema.
+    is meant to be absent from the OpenAPI schema. `part` is the heading that the check stands under in a
+    report; `after` names the part whose checks all have to pass before this one is run.
     """
 
     operation: str
     hints: tuple[str, ...]
     guard: str | None = None
     in_schema: bool = True
+    part: str | None = None
+    after: str | None = None
 
 
 def task(
-    operation: str, *, hints: Sequence[str], guard: str | None = None, in_schema: bool = True
+    operation: str,
+    *,
+    hints: Sequence[str],
+    guard: str | None = None,
+    in_schema: bool = True,
+    part: str | None = None,
+    after: str | None = None,
 ) -> Callable[[Function], Function]:
     """Mark a test function as a check of `operation`; see `Task` for what goes in.
 
@@ -43,7 +52,7 @@ def task(
     """
     if not OPERATION.match(operation):
         raise ValueError(f"an operation is a method and a path, like 'POST /predict'; got {operation!r}")
-    mark = pytest.mark.task(Task(operation, tuple(hints), guard, in_schema))
+    mark = pytest.mark.task(Task(operation, tuple(hints), guard, in_schema, part, after))
 
     def decorate(function: Function) -> Function:
         marked: Function = mark(function)
@@ -91,6 +100,7 @@ class Check:
     name: str
     title: str
     task: Task
+    starts_processes: bool = False
 
 
 def checks_of(lesson: Lesson) -> list[Check]:
@@ -107,7 +117,8 @@ def checks_of(lesson: Lesson) -> list[Check]:
     for name, function in vars(module).items():
         declared = task_of(function) if name.startswith("test_") else None
         if declared is not None:
-            found.append(Check(name, title_of(function), declared))
+            marks = {mark.name for mark in getattr(function, "pytestmark", [])}
+            found.append(Check(name, title_of(function), declared, "process" in marks))
     return found
 
 

@@ -10,14 +10,16 @@ from pathlib import Path
 from lessonkit.course import Lesson, LessonError
 from lessonkit.mistakes import read_mistakes
 from lessonkit.nulls import NULL_APPS, null_app
+from lessonkit.packages import packages_of
 
 
 @dataclass(frozen=True)
 class Target:
-    """A file to check, under the name it was asked for by."""
+    """A file to check, under the name it was asked for by. `needs` are the packages that its lesson works with."""
 
     name: str
     main: Path
+    needs: frozenset[str] = frozenset()
 
     @property
     def folder(self) -> Path:
@@ -34,13 +36,14 @@ def open_target(lesson: Lesson, wanted: str) -> Iterator[Target]:
     """
     folders = {"work": lesson.work, "starter": lesson.starter, "solution": lesson.solution}
     kind, _, name = wanted.partition(":")
+    needs = packages_of(lesson)
     if wanted in folders:
-        yield Target(wanted, folders[wanted] / "main.py")
+        yield Target(wanted, folders[wanted] / "main.py", needs)
     elif kind in ("mistake", "answer", "null") and name:
         with tempfile.TemporaryDirectory(prefix="lesson-") as scratch:
             folder = Path(scratch).resolve() / lesson.name
             _lay_out(lesson, kind, name, folder)
-            yield Target(wanted, folder / "main.py")
+            yield Target(wanted, folder / "main.py", needs)
     else:
         path = Path(wanted).expanduser()
         if not path.exists():
@@ -48,7 +51,7 @@ def open_target(lesson: Lesson, wanted: str) -> Iterator[Target]:
                 f"There is no target {wanted!r}. A target is work, starter, solution, "
                 "or the path of a folder that holds a main.py."
             )
-        yield Target(wanted, (path / "main.py" if path.is_dir() else path).resolve())
+        yield Target(wanted, (path / "main.py" if path.is_dir() else path).resolve(), needs)
 
 
 def _lay_out(lesson: Lesson, kind: str, name: str, folder: Path) -> None:

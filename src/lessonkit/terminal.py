@@ -78,7 +78,9 @@ def as_text(report: Report, lesson: Lesson) -> str:
 
 def _listing(report: Report) -> Table:
     table = Table.grid(padding=(0, 1))
-    for check in report.checks:
+    for above, check in zip((None, *report.checks), report.checks, strict=False):
+        if check.part and (above is None or above.part != check.part):
+            table.add_row(" ", "", Text(check.part, "bold underline"), "")
         mark = Text("✓", "green") if check.passed else Text("✗", "red")
         title = Text(check.title, "" if check.passed else "bold")
         table.add_row(" ", mark, title, Text(check.operation, "dim"))

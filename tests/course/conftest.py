@@ -9,10 +9,11 @@ from typing import Any, TypeVar
 
 import pytest
 
+from lessonkit.author import truth
 from lessonkit.author.notebooks import Kernel, run_notebook
 from lessonkit.course import Course, Lesson, find_course
 from lessonkit.report import Report
-from lessonkit.runner import preload, run
+from lessonkit.runner import preload
 
 WORKERS = 2
 Result = TypeVar("Result")
@@ -35,7 +36,7 @@ def _side_work(request: pytest.FixtureRequest) -> None:
 def reports(request: pytest.FixtureRequest) -> Iterator[Callable[[Lesson, str], Report]]:
     """The report of a lesson's suite on a target."""
     preload(find_course(Path(__file__)).lessons())
-    with _side_by_side(request, "reports", run) as get:
+    with _side_by_side(request, "reports", truth.report) as get:
         yield get
 
 

@@ -113,6 +113,11 @@ def make(root: Path) -> Lesson:
     return Course(root).lessons()[0]
 
 
+def course(lesson: Lesson) -> Course:
+    """The course that a lesson is of."""
+    return Course(lesson.root)
+
+
 def edit(path: Path, old: str, new: str) -> None:
     """Replace `old`, which must stand in the file, by `new`."""
     text = path.read_text(encoding="utf-8")

@@ -17,7 +17,7 @@ from tests.course import miniature
 
 from lessonkit.course import Lesson, LessonError
 from lessonkit.live import LiveServer, handle, serve
-from lessonkit.runner import packages_of
+from lessonkit.packages import packages_of
 
 PATIENCE_SECONDS = 60
 LOOP = "while True:\n    pass\n"

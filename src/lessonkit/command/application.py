@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from lessonkit.course import Course, Lesson, LessonError, find_course
+from lessonkit.command.common import Required, Which, chosen, refuse_unstarted, say, shown
+from lessonkit.course import Lesson, LessonError, find_course
 from lessonkit.progress import Progress
 from lessonkit.report import Report
 from lessonkit.runner import Run
@@ -17,26 +18,6 @@ application = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-
-Which = Annotated[
-    str | None,
-    typer.Argument(
-        metavar="[N]", help="1, 01 or 01_prediction_request; without it, the first unfinished lesson."
-    ),
-]
-Required = Annotated[str, typer.Argument(metavar="N", help="1, 01 or 01_prediction_request.")]
-
-
-def chosen(which: str | None) -> tuple[Course, Lesson, Progress]:
-    """The course, the lesson asked for (or the first unfinished one, or the last), and the progress file."""
-    course = find_course()
-    progress = Progress(course)
-    if which is not None:
-        return course, course.lesson(which), progress
-    lessons = course.lessons()
-    if not lessons:
-        raise LessonError("This course has no lessons yet. Write one: uv run lesson new 01_name")
-    return course, progress.first_unfinished() or lessons[-1], progress
 
 
 @application.command()
@@ -55,7 +36,7 @@ def start(
         say("Every lesson is finished. To open one again: uv run lesson start N", "bold green")
         return
     done = start_files(lesson)
-    folder = _shown(lesson.work)
+    folder = shown(lesson.work)
     say(f"Lesson {lesson.number} · {lesson.title}", "bold")
     for names, what in (
         (done.created, "is new in"),
@@ -70,7 +51,7 @@ def start(
         )
     if done.earlier is not None:
         say(
-            f"  Earlier copies of yours are in {_shown(done.earlier.parent)}. The newest: {_undo(lesson, done.earlier)}"
+            f"  Earlier copies of yours are in {shown(done.earlier.parent)}. The newest: {_undo(lesson, done.earlier)}"
         )
     say("")
     say(
@@ -91,7 +72,8 @@ def check(
 ) -> None:
     """Run a lesson's checks. Exit status 0: all passed, 1: not all, 2: it could not be asked that way."""
     _, lesson, progress = chosen(which)
-    _refuse_unstarted(lesson, target)
+    if target == "work":
+        refuse_unstarted(lesson)
     run = Run(lesson, target, warm=False)
     from lessonkit.terminal import console, render  # imported while the run is under way
 
@@ -115,7 +97,7 @@ def watch(which: Which = None) -> None:
     from lessonkit.command.watching import watch_lesson
 
     course, lesson, progress = chosen(which)
-    _refuse_unstarted(lesson, "work")
+    refuse_unstarted(lesson)
     watch_lesson(course, lesson, progress)
 
 
@@ -125,12 +107,12 @@ def hint(which: Which = None) -> None:
     from lessonkit.hints import next_hint
 
     _, lesson, progress = chosen(which)
-    _refuse_unstarted(lesson, "work")
+    refuse_unstarted(lesson)
     report = Run(lesson, "work", warm=False).report()
     progress.record(lesson, report)
     say(str(next_hint(lesson, report, progress)))
     if not report.ok:
-        say(f"Next: edit {_shown(lesson.work)}/main.py, then: uv run lesson check {lesson.number}", "cyan")
+        say(f"Next: edit {shown(lesson.work)}/main.py, then: uv run lesson check {lesson.number}", "cyan")
 
 
 @application.command()
@@ -141,7 +123,10 @@ def solution(
     ] = False,
 ) -> None:
     """Show our solution beside your main.py, once your checks pass (or at once, with --show)."""
-    from lessonkit.command.difference import show_difference
+    from rich.syntax import Syntax
+
+    from lessonkit.difference import LEGEND, SAME, differences
+    from lessonkit.terminal import console
 
     _, lesson, progress = chosen(which)
     if not show and not progress.lesson(lesson).finished(lesson):
@@ -151,7 +136,13 @@ def solution(
             "cyan",
         )
         raise typer.Exit(1)
-    show_difference(lesson)
+    lines = differences(lesson, lesson.work)
+    if not lines:
+        say(SAME)
+        return
+    drawn = Syntax("\n".join(lines), "diff", theme="ansi_light", background_color="default", word_wrap=True)
+    console().print(drawn)
+    say(LEGEND, "cyan")
 
 
 @application.command()
@@ -171,10 +162,10 @@ def reset(
     if not done.updated:
         say(f"Lesson {lesson.number}: every file was already {source}; nothing changed.")
     for name in done.updated:
-        say(f"  {_shown(lesson.work)}/{name} is {source}")
+        say(f"  {shown(lesson.work)}/{name} is {source}")
     if done.backup is not None:
         say(
-            f"What was there is in {_shown(done.backup)}. To bring it back: {_undo(lesson, done.backup)}",
+            f"What was there is in {shown(done.backup)}. To bring it back: {_undo(lesson, done.backup)}",
             "cyan",
         )
 
@@ -220,39 +211,17 @@ def new(
     say(f"  uv run pytest -k {name}", "cyan")
 
 
-def say(text: str, style: str = "") -> None:
-    """Print a line to the learner."""
-    from lessonkit.terminal import console
-
-    console().print(text, style=style, markup=False, soft_wrap=True)
-
-
 def _status(report: Report) -> int:
     return 0 if report.ok else 1
-
-
-def _refuse_unstarted(lesson: Lesson, target: str) -> None:
-    if target == "work" and not lesson.work.is_dir():
-        raise LessonError(
-            f"Lesson {lesson.number} is not started yet. Start it: uv run lesson start {lesson.number}"
-        )
 
 
 def _say_set_aside(progress: Progress) -> None:
     if progress.set_aside is not None:
         say(
-            f"The progress file could not be read; it is kept as {_shown(progress.set_aside)}, and a new one was begun.",
+            f"The progress file could not be read; it is kept as {shown(progress.set_aside)}, and a new one was begun.",
             "yellow",
         )
 
 
 def _undo(lesson: Lesson, backup: Path) -> str:
     return f"uv run lesson reset {lesson.number} --to {backup.name}"
-
-
-def _shown(path: Path) -> str:
-    """A path as short as it can be read: from the current folder where it lies below that."""
-    try:
-        return path.resolve().relative_to(Path.cwd().resolve()).as_posix()
-    except ValueError:
-        return str(path)

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from lessonkit.course import Lesson, LessonError
-from lessonkit.runner import packages_of
+from lessonkit.packages import packages_of
 
 LOAD_SECONDS = 20.0
 STOP_SECONDS = 5.0
@@ -21,7 +21,8 @@ _running: dict[Path, "LiveServer"] = {}
 
 @dataclass(frozen=True)
 class Order:
-    """What a server is asked for. `socket` is the number of one that listens already, `trouble` what to answer until the next save."""
+    """What a server is asked for. `socket` is the number of one that listens already, `trouble` what to answer until the
+    next save; `needs` are the packages that no file beside `main` may hide."""
 
     main: str
     lock: str
@@ -30,6 +31,7 @@ class Order:
     socket: int | None = None
     trouble: str = ""
     load_seconds: float = LOAD_SECONDS
+    needs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,14 @@ def serve(lesson: Lesson, folder: Path, *, port: int = 0, log: Path | None = Non
         raise LessonError(f"{main} is not there. Run: uv run lesson start {lesson.number}")
     lock = folder.parent / ".servers" / f"{folder.name}.lock"
     lock.parent.mkdir(exist_ok=True)
-    order = Order(str(main), str(lock), _needs_stand_in(lesson), port, load_seconds=LOAD_SECONDS)
+    order = Order(
+        str(main),
+        str(lock),
+        _needs_stand_in(lesson),
+        port,
+        load_seconds=LOAD_SECONDS,
+        needs=tuple(packages_of(lesson)),
+    )
     where = open(log, "w", encoding="utf-8") if log is not None else None  # noqa: SIM115
     try:
         process = subprocess.Popen(

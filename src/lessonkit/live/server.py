@@ -54,7 +54,7 @@ def main(words: str) -> None:
 
 
 async def _serve(order: Order, listening: socket.socket) -> None:
-    swap = Swap(Target("work", Path(order.main)), order.trouble)
+    swap = Swap(Target("work", Path(order.main), frozenset(order.needs)), order.trouble)
     config = uvicorn.Config(
         _Proxied(OfflineDocs(swap)), lifespan="off", timeout_graceful_shutdown=GRACE_SECONDS
     )

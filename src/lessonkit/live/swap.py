@@ -1,5 +1,6 @@
 """One server, many apps: each save's app takes the place of the one before, or its error does."""
 
+import asyncio
 import hashlib
 import json
 import logging
@@ -26,6 +27,9 @@ class Swap:
     def __init__(self, target: Target, trouble: str = "") -> None:
         self.trouble = trouble
         self.loads = 0
+        self._first = asyncio.Event()  # set once there is an app, or a reason why there is none
+        if trouble:
+            self._first.set()
         self._target = target
         self._app: Any = None
         self._lifespan: LifespanOn | None = None
@@ -33,6 +37,7 @@ class Swap:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             raise RuntimeError("a swap runs the lifespans of its apps itself")
+        await self._first.wait()
         path = scope["path"].removeprefix(scope.get("root_path", ""))
         if path == f"{PREFIX}/version":
             await PlainTextResponse(self._version())(scope, receive, send)
@@ -60,6 +65,7 @@ class Swap:
                 f"The app does not start: {says}.\nMend what runs before the first request, then save."
             )
         self.loads += 1
+        self._first.set()
         if self.trouble:
             log.error(self.trouble)
         if old is not None:

@@ -11,13 +11,17 @@ from lessonkit.explanations import describe
 from lessonkit.patience import TICK_SECONDS, Patience
 from lessonkit.plugin import CHECKS, NOTES, Stopped
 from lessonkit.report import Problem
-from lessonkit.upstream.steps import Answer, Failure, Step, Text
+from lessonkit.upstream.steps import Answer, Drop, Failure, NotAMessage, Silence, Step, Text
 
 if TYPE_CHECKING:
     from lessonkit.upstream import Upstream
     from lessonkit.upstream.clients import Clients
 
 PATIENCE_TICKS = 35
+IN_WORDS = {Drop: "a cut connection", Silence: "silence", NotAMessage: "status 200 and no message"}
+RETRY_DELAY_SECONDS = (
+    0.001  # the SDK waits half a second before it tries again; a check counts how often it does
+)
 
 
 @pytest.fixture
@@ -33,6 +37,7 @@ def upstream(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
     running.reset()
     watch().begin()
     notes = request.node.stash.setdefault(NOTES, [])
+    monkeypatch.setattr("anthropic._base_client.INITIAL_RETRY_DELAY", RETRY_DELAY_SECONDS)
     for name in ("script", "always"):
         monkeypatch.setattr(running, name, _with_a_note(getattr(running, name), notes))
     yield running
@@ -55,7 +60,7 @@ def _in_words(step: Step) -> str:
     if isinstance(step, Answer):
         blocks = [f"text {one.text!r}" if isinstance(one, Text) else "thinking" for one in step.blocks]
         return f"the blocks {', '.join(blocks)}" if blocks else "no block at all"
-    return type(step).__name__
+    return IN_WORDS.get(type(step), type(step).__name__)
 
 
 @pytest.fixture

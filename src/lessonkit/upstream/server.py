@@ -51,7 +51,8 @@ class Upstream:
     """
 
     def __init__(self, port: int = 0) -> None:
-        self._socket = socket.socket()
+        # Only where the protocol is named does asyncio send small answers without delay (40 ms a call).
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self._socket.bind(("127.0.0.1", port))
         self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
@@ -162,8 +163,8 @@ class Upstream:
         if self._barrier:
             await self._wait(call, lambda: self._joined.is_set() or self._released.is_set())
         if isinstance(step, Silence):
-            await self._wait(call, self._released.is_set, ticks=None)
-            step = Drop()
+            await self._wait(call, self._released.is_set, ticks=step.ticks)
+            step = Drop() if step.ticks is None else Answer()
         if isinstance(step, Drop):
             await self._cut(call)
             await _send(send, 500, b"", {})
@@ -175,6 +176,8 @@ class Upstream:
         elif call.body.get("stream"):
             await self._stream(call, step, send)
         else:
+            texts = [block for block in step.blocks if isinstance(block, Text)]
+            await asyncio.sleep(step.seconds_apart * sum(len(text.streamed()) for text in texts))
             await _send_json(send, 200, wire.message(step, call.body))
 
     def _next(self, call: Call) -> Step:
@@ -208,12 +211,14 @@ class Upstream:
                 return
             if is_text:
                 pieces += 1
+                await asyncio.sleep(answer.seconds_apart)
                 if answer.hold_before == pieces:
                     await self._wait(call, self._released.is_set)
             if call.gone.is_set():
                 return
             call.sent.append(event[0])
             await send({"type": "http.response.body", "body": wire.sse(event), "more_body": True})
+            await asyncio.sleep(0)  # sending gives no other task a turn, so nobody would see the caller leave
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _wait(

@@ -33,7 +33,7 @@ class Answer:
     `model` None echoes the one asked for. Token counts None are counted from the words. A streamed
     answer waits before its text piece number `hold_before` (from 1) until `Upstream.release()`; after text
     piece number `fail_after` it ends with an error event of type `error`, or, when `error` is None, with
-    the connection cut.
+    the connection cut. `seconds_apart` lie before each text piece; a whole answer takes as long as its pieces.
     """
 
     blocks: tuple[Text | Thinking, ...] = (Text("All is well."),)
@@ -44,6 +44,7 @@ class Answer:
     hold_before: int | None = None
     fail_after: int | None = None
     error: str | None = None
+    seconds_apart: float = 0.0
 
     @property
     def text(self) -> str:
@@ -63,7 +64,12 @@ class Failure:
 
 @dataclass(frozen=True)
 class Silence:
-    """No answer until the caller gives up, or until `Upstream.release()`."""
+    """No answer until the caller gives up, or until `Upstream.release()`.
+
+    With `ticks`, an ordinary answer comes after so many, so that a caller who never gives up is not held for ever.
+    """
+
+    ticks: int | None = None
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,23 @@
+"""What a notebook's functions return: HTML in a notebook, text everywhere else."""
+
+from html import escape
+
+
+class Shown:
+    """Something with two faces: HTML in a notebook, text everywhere else."""
+
+    def __init__(self, html: str, text: str) -> None:
+        self._html = html
+        self._text = text
+
+    def _repr_html_(self) -> str:
+        return self._html
+
+    def __repr__(self) -> str:
+        return self._text
+
+
+def sentence(text: str) -> Shown:
+    """A sentence or a few, each line on its own."""
+    lines = "<br>".join(escape(line) for line in text.splitlines())
+    return Shown(f'<p style="max-width:60em">{lines}</p>', text)
