@@ -1,0 +1,217 @@
+"""The process that runs a learner's test file in many folders: imports everything once, then forks for each.
+
+Reads one line of JSON ({"folders": {name: folder}, "seconds": limit}) and writes one line for each folder, as
+soon as it is known. It has a single thread, so forking is safe; where there is no fork, each run is a program
+of its own. It ends, with all its runs, when its input ends.
+"""
+
+import gc
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+AT_ONCE = 2
+MOST_TOLD_BYTES = 100_000
+SAYS_CHARACTERS = 300
+
+
+def main() -> None:
+    """Read the order, run everything, tell what came of it."""
+    order = json.loads(sys.stdin.readline())
+    if not hasattr(os, "fork"):
+        for name, folder in order["folders"].items():
+            _tell(name, _run_in_a_program(folder, order["seconds"]))
+        return
+    _warm_up()
+    waiting = list(order["folders"].items())
+    running: list[_Run] = []
+    try:
+        while waiting or running:
+            while waiting and len(running) < AT_ONCE:
+                running.append(_Run.start(*waiting.pop(0), order["seconds"]))
+            pipes = [run.pipe for run in running]
+            left = max(0.0, min(run.due for run in running) - time.monotonic())
+            ready, _, _ = select.select([*pipes, 0], [], [], left)
+            if 0 in ready and not os.read(0, 1):
+                return
+            for run in running[:]:
+                if (run.pipe in ready and run.read()) or time.monotonic() > run.due:
+                    running.remove(run)
+                    _tell(run.name, run.end())
+    finally:
+        for run in running:
+            run.end()
+
+
+@dataclass
+class _Run:
+    """A forked child at work. What it writes to its pipe: the test it is at, a line each, then its result."""
+
+    name: str
+    pid: int
+    pipe: int
+    due: float
+    told: bytes = b""
+
+    @classmethod
+    def start(cls, name: str, folder: str, seconds: float) -> "_Run":
+        out, into = os.pipe()
+        pid = os.fork()
+        if pid == 0:
+            os.close(out)
+            _child(folder, into)
+        os.close(into)
+        return cls(name, pid, out, time.monotonic() + seconds)
+
+    def read(self) -> bool:
+        """Take what was told; True when there is nothing more to come."""
+        data = os.read(self.pipe, 65536)
+        self.told += data
+        return not data or len(self.told) > MOST_TOLD_BYTES or b'"outcome"' in self.told
+
+    def end(self) -> dict[str, Any]:
+        """Kill the child, and return its result, or what it was at when it had none."""
+        with suppress(OSError):
+            os.kill(self.pid, signal.SIGKILL)
+        os.waitpid(self.pid, 0)
+        os.close(self.pipe)
+        return _result(self.told, hung=time.monotonic() > self.due)
+
+
+def _result(told: bytes, *, hung: bool) -> dict[str, Any]:
+    at = ""
+    for line in told.splitlines():
+        try:
+            value = json.loads(line)
+        except ValueError:
+            continue
+        if "outcome" in value:
+            found: dict[str, Any] = value
+            return found
+        at = value.get("at", at)
+    return {"outcome": "hung" if hung else "died", "test": at}
+
+
+def _child(folder: str, into: int) -> None:
+    """In the forked process: run the tests, tell, and end without going back."""
+    end = os._exit
+    try:
+        null = os.open(os.devnull, os.O_RDWR)
+        for descriptor in (0, 1, 2):
+            os.dup2(null, descriptor)
+        from lessonkit import guard
+
+        guard.limit_memory()
+        result = run_here(folder, lambda test: _write(into, {"at": test}))
+        _write(into, result)
+    finally:
+        end(0)
+
+
+def _write(into: int, value: dict[str, Any]) -> None:
+    os.write(into, json.dumps(value).encode() + b"\n")
+
+
+def run_here(folder: str, at: Any) -> dict[str, Any]:
+    """Run the test file of `folder` in this process, until the first test that fails."""
+    import pytest
+
+    class Listen:
+        passed = 0
+        failed: tuple[str, str] | None = None
+        broken: str | None = None
+
+        def pytest_runtest_logstart(self, nodeid: str) -> None:
+            at(nodeid.rpartition("::")[2])
+
+        def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+            if report.when == "call" and report.passed and not hasattr(report, "wasxfail"):
+                self.passed += 1
+            elif report.failed and self.failed is None:
+                self.failed = report.nodeid.rpartition("::")[2], _says(report)
+
+        def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+            if report.failed and self.broken is None:
+                self.broken = _says(report)
+
+    sys.dont_write_bytecode = True
+    os.chdir(folder)
+    sys.path.insert(0, folder)
+    listen = Listen()
+    arguments = [os.path.join(folder, "test_main.py"), "--rootdir", folder, "-c", os.devnull, "-x", "-q"]
+    arguments += ["--import-mode=prepend", "-pno:cacheprovider", "-panyio.pytest_plugin"]
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+    pytest.main(arguments, plugins=[listen])
+    if listen.broken is not None:
+        return {"outcome": "broken", "says": listen.broken}
+    if listen.failed is not None:
+        test, says = listen.failed
+        return {"outcome": "failed", "passed": listen.passed, "test": test, "says": says}
+    return {"outcome": "passed" if listen.passed else "none", "passed": listen.passed}
+
+
+def _says(report: Any) -> str:
+    """The first line of what went wrong."""
+    crash = getattr(report.longrepr, "reprcrash", None)
+    if crash is not None:
+        lines = str(crash.message).splitlines()
+    else:  # a file that does not load: the last lines name the exception
+        lines = [
+            line[2:].strip() for line in str(report.longrepr).splitlines() if line.startswith("E ")
+        ] or str(report.longrepr).splitlines()[-1:]
+    return lines[0].strip()[:SAYS_CHARACTERS] if lines else ""
+
+
+def _run_in_a_program(folder: str, seconds: float) -> dict[str, Any]:
+    command = [sys.executable, "-I", "-m", "lessonkit.planted_runs", folder]
+    process = subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    )
+    try:
+        told, _ = process.communicate(timeout=seconds)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        told, _ = process.communicate()
+        return _result(told, hung=True)
+    return _result(told, hung=False)
+
+
+def _one(folder: str) -> None:
+    """The program for one folder: what it tells goes to its standard output, and nothing else does."""
+    into = os.dup(1)
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, 1)
+    _write(into, run_here(folder, lambda test: _write(into, {"at": test})))
+    os._exit(0)
+
+
+def _warm_up() -> None:
+    """Import what every run needs, so that the forked ones have it."""
+    import anyio.pytest_plugin
+    import fastapi.sse
+    import fastapi.testclient
+    import pytest
+
+    import lessonkit.model
+
+    _ = (anyio, fastapi, pytest, lessonkit.model._table())
+    gc.collect()
+    gc.freeze()
+
+
+def _tell(name: str, result: dict[str, Any]) -> None:
+    print(json.dumps({"name": name} | result), flush=True)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) > 1:
+        _one(sys.argv[1])
+    else:
+        main()
