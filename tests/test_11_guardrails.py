@@ -2,7 +2,7 @@
 
 Two callers have a key here, ADA and BOB, and each may send six requests a minute. Time stands still in every check,
 each has a day of its own, and `clock.move` lets time pass. `upload` hands a body to the app in pieces;
-`comparisons` keeps what was compared in constant time; `another` starts a further instance of your app, as a
+`comparisons` keeps what was compared in constant time; `anew` starts a further instance of your app, as a
 second worker; `redis_url` is a real Redis, and the one check that uses it is left out where there is none.
 """
 
@@ -351,9 +351,9 @@ def test_keys_are_compared_in_constant_time(client, comparisons):
         "Compare with each of API_KEYS: any(…) over an empty list is False, and that refuses.",
     ],
 )
-def test_without_keys_nobody_gets_in(client, another):
+def test_without_keys_nobody_gets_in(client, anew):
     """Where no key is configured, nobody gets in."""
-    unlocked = another(API_KEYS="")
+    unlocked = anew(API_KEYS="")
     for key in (None, "", ADA):
         reply = generate(unlocked, key)
         assert reply.status_code == 401, expected(
@@ -552,9 +552,9 @@ def test_limit_holds_for_requests_at_once(upstream, client, at_once, wait_for_ca
         "limiter = MovingWindowRateLimiter(storage_from_string(RATE_LIMIT_STORAGE_URI))",
     ],
 )
-def test_workers_share_the_limit(client, another, redis_url):
+def test_workers_share_the_limit(client, anew, redis_url):
     """Two workers with one Redis share the limit."""
-    workers = [another(RATE_LIMIT_STORAGE_URI=redis_url) for _ in range(2)]
+    workers = [anew(RATE_LIMIT_STORAGE_URI=redis_url) for _ in range(2)]
     found = [generate(workers[number % 2]).status_code for number in range(LIMIT)]
     assert found == [200] * LIMIT, expected(
         f"{LIMIT} × 200, sent to two instances of the app in turn; RATE_LIMIT_STORAGE_URI is that of a Redis",

@@ -1,7 +1,7 @@
 """Lesson 12: run it.
 
 Most checks look at your app as earlier lessons did. Those marked `process` run `python main.py` as a real
-process with real workers, and send it a real signal. `programs` starts it, `start_app` imports main.py anew in
+process with real workers, and send it a real signal. `programs` starts it, `anew` imports main.py anew in
 another environment, `spans` keeps what your app tells OpenTelemetry. Leave the slow ones out with -m "not process".
 """
 
@@ -123,14 +123,14 @@ def test_prompt_gets_the_upstreams_answer(upstream, client):
         'default_model: str = "claude-haiku-4-5-20251001", and in generate: request.model or settings.default_model',
     ],
 )
-def test_default_model_is_a_setting(upstream, start_app):
+def test_default_model_is_a_setting(upstream, anew):
     """Left out, the model is the one of DEFAULT_MODEL."""
     for variables, wanted in (
         ({"DEFAULT_MODEL": "claude-of-tomorrow"}, "claude-of-tomorrow"),
         ({"DEFAULT_MODEL": None}, HAIKU),
     ):
         upstream.always(Answer())
-        reply = generate(start_app(variables))
+        reply = generate(anew(**variables))
         must_generate(reply, upstream)
         how = "DEFAULT_MODEL is set to it" if variables["DEFAULT_MODEL"] else "DEFAULT_MODEL is not set"
         assert asked_for(upstream) == wanted, expected(
@@ -150,7 +150,7 @@ def test_default_model_is_a_setting(upstream, start_app):
         "@lru_cache above def get_settings() -> Settings: return Settings(), called in the lifespan and by Depends",
     ],
 )
-def test_settings_are_not_read_at_import(upstream, start_app):
+def test_settings_are_not_read_at_import(upstream, anew):
     """Settings are read when the app starts, not at import."""
     upstream.always(Answer())
     bare = {"ANTHROPIC_API_KEY": None, "ANTHROPIC_BASE_URL": None, "DEFAULT_MODEL": "claude-at-import"}
@@ -159,7 +159,7 @@ def test_settings_are_not_read_at_import(upstream, start_app):
         "ANTHROPIC_BASE_URL": upstream.url,
         "DEFAULT_MODEL": "claude-at-start",
     }
-    reply = generate(start_app(bare, there))
+    reply = generate(anew(at_import=bare, **there))
     must_generate(reply, upstream)
     assert asked_for(upstream) == "claude-at-start", expected(
         'the upstream to be asked for "claude-at-start", which DEFAULT_MODEL held when the app started',
@@ -394,10 +394,10 @@ def test_health_tells_the_process(client):
         "_, writer = await asyncio.open_connection(url.host, url.port), then writer.close() and return a 200",
     ],
 )
-def test_ready_while_the_upstream_is_there(start_app):
+def test_ready_while_the_upstream_is_there(anew):
     """GET /ready answers 200 while the upstream is there, at no cost."""
     with second_upstream() as other:
-        client = start_app({"ANTHROPIC_BASE_URL": other.url})
+        client = anew(ANTHROPIC_BASE_URL=other.url)
         reply = client.get("/ready")
         assert reply.status_code == 200, expected(
             "status 200: the upstream accepts connections",
@@ -424,10 +424,10 @@ def test_ready_while_the_upstream_is_there(start_app):
         'except OSError as error: raise HTTPException(status_code=503, detail="The upstream cannot be reached") from error',
     ],
 )
-def test_not_ready_while_the_upstream_is_down(start_app):
+def test_not_ready_while_the_upstream_is_down(anew):
     """GET /ready answers 503 while the upstream is down."""
     with second_upstream() as other:
-        client = start_app({"ANTHROPIC_BASE_URL": other.url})
+        client = anew(ANTHROPIC_BASE_URL=other.url)
         before = client.get("/ready").status_code
         other.close()
         reply = client.get("/ready")
@@ -455,10 +455,10 @@ def test_not_ready_while_the_upstream_is_down(start_app):
         "Open a connection in each call of the endpoint",
     ],
 )
-def test_ready_again_when_the_upstream_is_back(start_app):
+def test_ready_again_when_the_upstream_is_back(anew):
     """GET /ready answers 200 again when the upstream is back."""
     with second_upstream() as other:
-        client = start_app({"ANTHROPIC_BASE_URL": other.url})
+        client = anew(ANTHROPIC_BASE_URL=other.url)
         other.close()
         down = client.get("/ready")
         assert down.status_code == 503, expected(
@@ -481,10 +481,10 @@ def test_ready_again_when_the_upstream_is_back(start_app):
         'return Health(status="ok", pid=os.getpid()), and nothing else in it',
     ],
 )
-def test_health_is_ok_while_the_upstream_is_down(start_app):
+def test_health_is_ok_while_the_upstream_is_down(anew):
     """GET /health answers 200 while /ready answers 503."""
     with second_upstream() as other:
-        client = start_app({"ANTHROPIC_BASE_URL": other.url})
+        client = anew(ANTHROPIC_BASE_URL=other.url)
     ready, health = client.get("/ready"), client.get("/health")
     assert health.status_code == 200, expected(
         "status 200: the upstream is down, and this process is well",

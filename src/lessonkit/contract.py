@@ -7,6 +7,7 @@ integer and refuses "5" and true, Pydantic does the opposite or, told to be stri
 """
 
 import json
+import re
 from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -151,6 +152,6 @@ def _in_words(failures: Any, *, wanted: int, case: Any) -> str:
         key=lambda one: next((n for n, word in enumerate(order) if word in one.title.lower()), len(order)),
     )
     first = ranked[0]
-    details = " ".join(first.message.split())
+    details = " ".join(re.sub(r"^Expected: .*$", "", first.message, flags=re.MULTILINE).split())
     text = f"{wanted}. {first.title}" + (f": {details}" if details else "")
     return text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}…"

@@ -150,7 +150,7 @@ def run_here(folder: str, at: Any) -> dict[str, Any]:
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     pytest.main(arguments, plugins=[listen])
     if listen.broken is not None:
-        return {"outcome": "broken", "says": listen.broken}
+        return {"outcome": "broken", "says": listen.broken.replace(folder + os.sep, "")}
     if listen.failed is not None:
         test, says = listen.failed
         return {"outcome": "failed", "passed": listen.passed, "test": test, "says": says}

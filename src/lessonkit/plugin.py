@@ -17,26 +17,8 @@ from lessonkit.explanations import running_line
 from lessonkit.report import CheckResult, Exchange, Problem, stuck
 from lessonkit.session import MissingOperation, Session
 from lessonkit.suite import Task, expected, task_of, title_of
+from lessonkit.wanted_fixtures import WantedFixtures
 
-FIXTURES = (
-    "lessonkit.fixtures",
-    "lessonkit.concurrency",
-    "lessonkit.optimized",
-    "lessonkit.processes",
-    "lessonkit.spans",
-    "lessonkit.start_app",
-    "lessonkit.upstream.fixture",
-    "lessonkit.logs",
-    "lessonkit.anew",
-    "lessonkit.extra_route",
-    "lessonkit.clock",
-    "lessonkit.comparisons",
-    "lessonkit.another",
-    "lessonkit.redis_server",
-    "lessonkit.uploads",
-    "lessonkit.contract",
-    "lessonkit.planted",
-)
 LOAD_SECONDS = 20.0
 CHECK_SECONDS = 10.0
 PROCESS_SECONDS = 150.0  # for a check that starts processes, each of which imports everything anew
@@ -72,8 +54,8 @@ def pytest_configure(config: pytest.Config) -> None:
     checks = Checks(config.getoption("--target"))
     config.stash[CHECKS] = checks
     config.pluginmanager.register(checks, "lessonkit-checks")
-    for module in FIXTURES:
-        config.pluginmanager.import_plugin(module)
+    config.pluginmanager.register(WantedFixtures(), "lessonkit-wanted-fixtures")
+    config.pluginmanager.import_plugin("lessonkit.fixtures")
 
 
 class Checks:

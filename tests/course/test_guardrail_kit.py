@@ -1,4 +1,4 @@
-"""The fixtures `clock`, `comparisons`, `another` and `upload`, on a course of one lesson."""
+"""The fixtures `clock`, `comparisons`, `anew` and `upload`, on a course of one lesson."""
 
 from pathlib import Path
 
@@ -53,9 +53,9 @@ def test_comparisons(client, comparisons):
 
 
 @task("GET /greeting", hints=["Look."])
-def test_another(client, another):
+def test_anew(client, anew):
     """Two further instances share nothing but the environment."""
-    second, third = another(NAME="second"), another(NAME="third")
+    second, third = anew(NAME="second"), anew(NAME="third")
     names = [told(one)["name"] for one in (client, second, third)]
     assert names == ["first", "second", "third"], expected("three", next_step=str(names))
     counts = [told(one)["count"] for one in (second, third)]
@@ -127,7 +127,7 @@ def checks(tmp_path_factory: pytest.TempPathFactory) -> dict[str, CheckResult]:
 
 
 @pytest.mark.parametrize(
-    "name", ["test_clock", "test_next_day", "test_comparisons", "test_another", "test_upload"]
+    "name", ["test_clock", "test_next_day", "test_comparisons", "test_anew", "test_upload"]
 )
 def test_fixture(checks: dict[str, CheckResult], name: str) -> None:
     assert checks[name].passed, checks[name].message
