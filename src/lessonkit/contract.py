@@ -152,6 +152,7 @@ def _in_words(failures: Any, *, wanted: int, case: Any) -> str:
         key=lambda one: next((n for n, word in enumerate(order) if word in one.title.lower()), len(order)),
     )
     first = ranked[0]
-    details = " ".join(re.sub(r"^Expected: .*$", "", first.message, flags=re.MULTILINE).split())
+    told = re.sub(r"^Expected: .*$", "", first.message, flags=re.MULTILINE)
+    details = " ".join(re.split(r"Validated against|Schema at|Schema:", told)[0].split())
     text = f"{wanted}. {first.title}" + (f": {details}" if details else "")
     return text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}…"

@@ -15,12 +15,12 @@ from pathlib import Path
 from packaging.requirements import Requirement
 
 from lessonkit.course import Course
+from lessonkit.live.handle import KEYS
 from lessonkit.runner import run
 
 DISTRIBUTION = "fastapi-in-one-post"
 OLDEST_PYTHON = (3, 11)
 TOLD = ("fastapi", "pydantic", "uvicorn", "anthropic", "jupyterlab", "pytest")
-KEYS = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN")
 
 
 @dataclass(frozen=True)

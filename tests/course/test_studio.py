@@ -92,6 +92,16 @@ def test_serve_shows_the_documentation_of_the_running_app(served: serving_module
     assert f'src="{served.url}/redoc"' in again._repr_html_()
 
 
+def test_serve_hands_variables_over(lesson: Lesson, served: serving_module.Served) -> None:
+    code = miniature.SOLUTION.replace('"you"', '__import__("os").environ.get("NAME", "you")')
+    (lesson.work / "main.py").write_text(code, encoding="utf-8")
+    named = serve(NAME="Ada")
+    assert isinstance(named, serving_module.Served)
+    assert httpx2.get(f"{named.url}/greeting", timeout=SECONDS).json() == {"text": "hello Ada"}
+    assert serve(NAME="Ada")._repr_html_() == named._repr_html_()
+    named.stop()
+
+
 def test_serve_goes_through_jupyter_behind_a_prefix(
     served: serving_module.Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -75,6 +75,10 @@ def as_new(folder: str, root: str) -> None:
     """Called inside a kernel before a notebook: forget what an earlier one left, and go to `folder`."""
     from IPython import get_ipython
 
+    from lessonkit.live import stop_all
+
+    stop_all()
+
     os.chdir(folder)
     environment = _environment()
     os.environ.clear()

@@ -12,7 +12,9 @@ from lessonkit.course import find_course
 @application.command()
 def serve(
     which: Which = None,
-    port: Annotated[int, typer.Option(help="The port on this machine; 0 takes any free one.")] = 8000,
+    port: Annotated[
+        int | None, typer.Option(help="The port on this machine; without it 8000, or any that is free.")
+    ] = None,
 ) -> None:
     """Serve your app, and serve it anew at every save, until Ctrl-C. Its /docs needs no internet."""
     from lessonkit.live import serve as start

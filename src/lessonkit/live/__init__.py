@@ -5,6 +5,6 @@ listens once and puts each saved app in the place of the one before (`swap`). `o
 `/redoc` show without the internet, whatever the learner's code says.
 """
 
-from lessonkit.live.handle import LiveServer, serve
+from lessonkit.live.handle import LiveServer, serve, stop_all
 
-__all__ = ["LiveServer", "serve"]
+__all__ = ["LiveServer", "serve", "stop_all"]

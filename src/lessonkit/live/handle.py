@@ -5,16 +5,20 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from lessonkit.course import Lesson, LessonError
 from lessonkit.packages import packages_of
 
+USUAL_PORT = 8000
 LOAD_SECONDS = 20.0
 STOP_SECONDS = 5.0
 SDK = "anthropic"
+KEYS = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN")
+_PROCESS = {"PYTHONSAFEPATH": "1", "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1"}
 
 _running: dict[Path, "LiveServer"] = {}
 
@@ -27,7 +31,7 @@ class Order:
     main: str
     lock: str
     upstream: bool = False
-    port: int = 0
+    port: int | None = None
     socket: int | None = None
     trouble: str = ""
     load_seconds: float = LOAD_SECONDS
@@ -41,6 +45,7 @@ class LiveServer:
     url: str
     log: Path | None
     process: "subprocess.Popen[str] | None" = None
+    variables: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def ended(self) -> bool:
@@ -61,17 +66,28 @@ class LiveServer:
             self.process.wait()
 
 
-def serve(lesson: Lesson, folder: Path, *, port: int = 0, log: Path | None = None) -> LiveServer:
-    """Serve `main.py` of `folder` on `port` of this machine (0 takes a free one), following its saves.
+def serve(
+    lesson: Lesson,
+    folder: Path,
+    *,
+    port: int | None = None,
+    log: Path | None = None,
+    variables: Mapping[str, str] | None = None,
+) -> LiveServer:
+    """Serve `main.py` of `folder` on `port` of this machine, following its saves.
 
+    0 takes any free port, None takes `USUAL_PORT` where it is free, so that the curl lines of reports fit.
     A folder has one server at most: asked again, the one that runs is returned, whoever started it. It ends
     with this process. What the app prints goes to the file `log`, or to this process's own error output.
+    `variables` are added to its environment; asked for others than it was started with, it begins anew.
     Where the lesson needs the model's service and no key is set, the app talks to the stand-in.
     Raises LessonError when the server cannot start.
     """
     known = _running.get(folder)
     if known is not None and not known.ended:
-        return known
+        if known.variables == dict(variables or {}):
+            return known
+        known.stop()
     main = folder / "main.py"
     if not main.is_file():
         raise LessonError(f"{main} is not there. Run: uv run lesson start {lesson.number}")
@@ -90,7 +106,7 @@ def serve(lesson: Lesson, folder: Path, *, port: int = 0, log: Path | None = Non
         process = subprocess.Popen(
             [sys.executable, "-m", "lessonkit.live.server", json.dumps(asdict(order))],
             cwd=folder,
-            env=os.environ | {"PYTHONSAFEPATH": "1", "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1"},
+            env={**os.environ, **(variables or {}), **_PROCESS},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=where,
@@ -110,12 +126,24 @@ def serve(lesson: Lesson, folder: Path, *, port: int = 0, log: Path | None = Non
         process.kill()
         says = told.get("error") or "The server did not start; what it printed says why."
         raise LessonError(f"{says} Try: uv run lesson doctor")
-    _running[folder] = server = LiveServer(told["url"], log, process)
+    _running[folder] = server = LiveServer(told["url"], log, process, dict(variables or {}))
     atexit.register(server.stop)
     return server
 
 
+def stop_all() -> None:
+    """End every server that this process asked for."""
+    for server in _running.values():
+        server.stop()
+    _running.clear()
+
+
 def _needs_stand_in(lesson: Lesson) -> bool:
-    """Whether the lesson calls the model's service, and nothing is set that leads to a real one."""
-    own = {"ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_BASE_URL"} & set(os.environ)
-    return not own and any(name.partition(".")[0] == SDK for name in packages_of(lesson))
+    """Whether the lesson calls the model's service, and nothing is set that leads to a real one.
+
+    An address on this machine is that of another stand-in, which may end before the server does.
+    """
+    address = os.environ.get("ANTHROPIC_BASE_URL", "")
+    real = bool(address) or any(os.environ.get(name) for name in KEYS)
+    local = address.startswith("http://127.0.0.1:")
+    return (local or not real) and any(name.partition(".")[0] == SDK for name in packages_of(lesson))

@@ -18,7 +18,7 @@ import uvicorn
 from filelock import FileLock, Timeout
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from lessonkit.live.handle import Order
+from lessonkit.live.handle import USUAL_PORT, Order
 from lessonkit.live.offline_docs import OfflineDocs
 from lessonkit.live.swap import Swap
 from lessonkit.saves import saves
@@ -124,11 +124,18 @@ def _again(order: Order) -> None:
 def _listen(order: Order) -> socket.socket:
     if order.socket is not None:
         return socket.socket(fileno=order.socket)
-    listening = socket.socket()
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listening.bind(("127.0.0.1", order.port))
-    listening.listen(128)
-    return listening
+    for port in (USUAL_PORT, 0) if order.port is None else (order.port,):
+        listening = socket.socket()
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listening.bind(("127.0.0.1", port))
+            listening.listen(128)
+        except OSError as error:
+            listening.close()
+            refused = error
+        else:
+            return listening
+    raise refused
 
 
 def _stand_in() -> None:

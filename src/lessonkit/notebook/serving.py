@@ -45,14 +45,15 @@ class Served(Shown):
         )
 
 
-def serve(page: str = "/docs") -> Shown:
+def serve(page: str = "/docs", **variables: str) -> Shown:
     """Serve the main.py beside this notebook on a free port and show `page` of it; a save is served within a second.
 
-    Called again it shows the server that runs already. The server ends with the kernel.
+    `variables` are environment variables that the app finds: `serve(API_KEYS="my-key")`. Called again it shows
+    the server that runs already. The server ends with the kernel.
     """
     try:
         at = here()
-        return Served(start(at.lesson, at.folder, log=at.folder / "server.log"), page)
+        return Served(start(at.lesson, at.folder, log=at.folder / "server.log", variables=variables), page)
     except LessonError as error:
         return sentence(str(error))
 
