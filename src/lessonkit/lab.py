@@ -19,6 +19,7 @@ SILENT = {
     "LabApp.check_for_updates_class": "jupyterlab.NeverCheckForUpdate",
     "LabApp.extension_manager": "readonly",
     "ServerApp.port_retries": "0",
+    "KernelManager.transport_encryption": "auto",
 }
 
 
