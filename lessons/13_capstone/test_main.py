@@ -5,8 +5,6 @@ import os
 os.environ["API_KEYS"] = "ada,bob"  # read when main.py is imported, so this comes first
 os.environ["QUOTA_WORDS"] = "20"
 
-import json
-
 import pytest
 from fastapi.testclient import TestClient
 

@@ -148,17 +148,17 @@ def _key() -> Finding:
         return Finding(
             True,
             f"key: {names[0]} is set, so an app that you serve talks to the real service",
-            "The checks never do.",
+            "Each of its calls may cost money; the checks never call it.",
         )
     return Finding(True, "key: none is set, so an app that you serve talks to the stand-in")
 
 
 def _redis() -> Finding:
     if shutil.which("redis-server"):
-        return Finding(True, "redis-server: is there")
+        return Finding(True, "redis-server: is there, for the check that several workers share one limit")
     return Finding(
         True,
-        "redis-server: is not there, so one check of the lesson about limits is left out",
+        "redis-server: is not there, so the check that several workers share one limit is left out",
         "To have it: apt install redis-server, or brew install redis",
     )
 

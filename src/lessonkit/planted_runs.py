@@ -8,10 +8,12 @@ of its own. It ends, with all its runs, when its input ends.
 import gc
 import json
 import os
+import re
 import select
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from contextlib import suppress
 from dataclasses import dataclass
@@ -20,6 +22,39 @@ from typing import Any
 AT_ONCE = 2
 MOST_TOLD_BYTES = 100_000
 SAYS_CHARACTERS = 300
+WARM_UP = {
+    "main.py": """
+from fastapi import FastAPI
+from fastapi.sse import EventSourceResponse
+from pydantic import BaseModel
+
+
+class Body(BaseModel):
+    text: str
+
+
+app = FastAPI()
+
+
+@app.post("/")
+def post(body: Body) -> Body:
+    return body
+""",
+    "test_main.py": """
+from fastapi.testclient import TestClient
+from main import app
+
+
+def test_warm():
+    with TestClient(app) as client:
+        assert client.post("/", json={"text": "a"}).json() == {"text": "a"}
+
+
+def test_red():
+    assert {"a": 1} == {"a": 2}
+""",
+}
+NAMES_AN_EXCEPTION = re.compile(r"[\w.]*(Error|Exception|Exit|Interrupt|Failed)\b")
 
 
 def main() -> None:
@@ -27,15 +62,19 @@ def main() -> None:
     order = json.loads(sys.stdin.readline())
     if not hasattr(os, "fork"):
         for name, folder in order["folders"].items():
-            _tell(name, _run_in_a_program(folder, order["seconds"]))
+            _write(1, {"name": name} | _run_in_a_program(folder, order["seconds"]))
         return
+    results = os.dup(1)  # what pytest and the tests print goes nowhere
+    null = os.open(os.devnull, os.O_RDWR)
+    os.dup2(null, 1)
     _warm_up()
     waiting = list(order["folders"].items())
     running: list[_Run] = []
     try:
         while waiting or running:
             while waiting and len(running) < AT_ONCE:
-                running.append(_Run.start(*waiting.pop(0), order["seconds"]))
+                name, folder = waiting.pop(0)
+                running.append(_Run.start(name, folder, order["seconds"]))
             pipes = [run.pipe for run in running]
             left = max(0.0, min(run.due for run in running) - time.monotonic())
             ready, _, _ = select.select([*pipes, 0], [], [], left)
@@ -44,7 +83,7 @@ def main() -> None:
             for run in running[:]:
                 if (run.pipe in ready and run.read()) or time.monotonic() > run.due:
                     running.remove(run)
-                    _tell(run.name, run.end())
+                    _write(results, {"name": run.name} | run.end())
     finally:
         for run in running:
             run.end()
@@ -162,10 +201,10 @@ def _says(report: Any) -> str:
     crash = getattr(report.longrepr, "reprcrash", None)
     if crash is not None:
         lines = str(crash.message).splitlines()
-    else:  # a file that does not load: the last lines name the exception
-        lines = [
-            line[2:].strip() for line in str(report.longrepr).splitlines() if line.startswith("E ")
-        ] or str(report.longrepr).splitlines()[-1:]
+    else:  # a file that does not load: one of the marked lines names the exception
+        marked = [line[2:].strip() for line in str(report.longrepr).splitlines() if line.startswith("E ")]
+        named = [line for line in marked if NAMES_AN_EXCEPTION.match(line)]
+        lines = named[-1:] or marked or str(report.longrepr).splitlines()[-1:]
     return lines[0].strip()[:SAYS_CHARACTERS] if lines else ""
 
 
@@ -193,21 +232,23 @@ def _one(folder: str) -> None:
 
 
 def _warm_up() -> None:
-    """Import what every run needs, so that the forked ones have it."""
-    import anyio.pytest_plugin
-    import fastapi.sse
-    import fastapi.testclient
-    import pytest
-
+    """Import what every run needs and run a test once, so that the forked ones have all that; then freeze it."""
     import lessonkit.model
 
-    _ = (anyio, fastapi, pytest, lessonkit.model._table())
+    lessonkit.model.run_model("warm")
+    with tempfile.TemporaryDirectory(prefix="lesson-") as scratch:
+        for name, text in WARM_UP.items():
+            with open(os.path.join(scratch, name), "w", encoding="utf-8") as file:
+                file.write(text)
+        here, path = os.getcwd(), sys.path[:]
+        run_here(scratch, lambda test: None)
+        os.chdir(here)
+    sys.path[:] = path
+    sys.path_importer_cache.clear()
+    for name in ("main", "test_main"):
+        sys.modules.pop(name, None)
     gc.collect()
     gc.freeze()
-
-
-def _tell(name: str, result: dict[str, Any]) -> None:
-    print(json.dumps({"name": name} | result), flush=True)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from lessonkit.course import Lesson
+from lessonkit.course import Course, Lesson
 from lessonkit.report import CheckResult, Problem, Report, parts
 
 _PLAIN = {
@@ -128,9 +128,13 @@ def _count(report: Report) -> Text:
 
 def _next(report: Report, lesson: Lesson) -> Text:
     if report.ok:
-        return Text(
-            f"Compare with ours: uv run lesson solution {lesson.number}   Go on: uv run lesson start", "cyan"
-        )
+        return Text(f"Compare with ours: uv run lesson solution {lesson.number}   {_onward(lesson)}", "cyan")
     if report.error is not None:
         return Text(f"Save the file and run again: uv run lesson check {lesson.number}", "cyan")
     return Text(f"Stuck? uv run lesson hint {lesson.number}", "cyan")
+
+
+def _onward(lesson: Lesson) -> str:
+    """How to go on from a lesson that is done: with the one after it."""
+    later = [one for one in Course(lesson.root).lessons() if one.number > lesson.number]
+    return f"Go on: uv run lesson start {later[0].number}" if later else "This was the last lesson."

@@ -20,6 +20,8 @@ from lessonkit.terminal import as_text
 
 SUITE = '''"""A greeting."""
 
+import pytest
+
 from lessonkit import expected, json_body, task
 
 
@@ -30,6 +32,7 @@ def test_greeting_is_answered(client):
     assert json_body(reply) == {"text": "hello you"}, expected("hello you", next_step="Return a dict.")
 
 
+@pytest.mark.process
 @task("GET /greeting", hints=["Look."], part="Contract", after="Behaviour")
 def test_contract(contract, client):
     """The contract holds."""
@@ -37,6 +40,7 @@ def test_contract(contract, client):
     assert breach is None, expected("what the contract allows", came_back=breach, next_step="Look.")
 
 
+@pytest.mark.process
 @task("GET /greeting", hints=["Look."], part="Your tests", after="Behaviour")
 def test_own_tests(planted):
     """The learner's tests catch the fault."""
@@ -122,10 +126,10 @@ def lesson(tmp_path: Path) -> Lesson:
     return made
 
 
-def with_tests(lesson: Lesson, text: str, seconds: float = 1.0) -> dict[str, TestRun]:
+def with_tests(lesson: Lesson, text: str, time_scale: float = 4.0) -> dict[str, TestRun]:
     """What the learner's tests of this text make of their own app, the solution and the faulty service."""
     (lesson.solution / "test_main.py").write_text(text, encoding="utf-8")
-    planted = Planted(lesson, lesson.solution, seconds)
+    planted = Planted(lesson, lesson.solution, time_scale)
     faults = {fault.name: fault.run for fault in planted.faults()}
     return {"own": planted.own(), **planted.right(), **faults}
 
@@ -163,7 +167,7 @@ def test_breach_of_the_contract_is_told_with_its_request(lesson: Lesson) -> None
     )
     text = message(run(lesson, "solution"), "test_contract")
     assert "500" in text
-    assert "Repeat it: curl http://127.0.0.1:8000/greeting" in text
+    assert "Repeat it: curl 'http://127.0.0.1:8000/greeting?name='" in text
     assert "Server error" in text
 
 
@@ -192,7 +196,8 @@ def test_tests_that_demand_too_much_are_named(lesson: Lesson) -> None:
     runs = with_tests(
         lesson, TESTS + "\n\ndef test_source():\n    from main import greeting\n    assert greeting\n"
     )
-    assert runs["own"].ok and runs["solution"].ok
+    assert runs["own"].ok
+    assert runs["solution"].ok
     assert runs["in_another_style"].test == "test_source"
     assert "cannot import name 'greeting'" in runs["in_another_style"].in_words()
 
@@ -234,11 +239,9 @@ def test_tests_that_look_at_nothing_catch_nothing(lesson: Lesson) -> None:
 def test_hostile_tests_get_a_verdict(lesson: Lesson, text: str, outcome: str, says: str) -> None:
     if says == "MemoryError" and not sys.platform.startswith("linux"):
         pytest.skip("only Linux tells a process's size")
-    began = time.monotonic()
-    runs = with_tests(lesson, text, 0.2)
+    runs = with_tests(lesson, text, 0.2 if outcome == "hung" else 4.0)
     assert {run.outcome for run in runs.values()} == {outcome}
     assert says in runs["own"].in_words()
-    assert time.monotonic() - began < 40
 
 
 def test_no_run_stays_behind(lesson: Lesson) -> None:

@@ -136,6 +136,26 @@ def test_endless_loops_are_told_and_left_by_the_next_save(
     assert not server.ended
 
 
+def test_a_save_while_a_load_hangs_is_served(lesson: Lesson, web: httpx2.Client) -> None:
+    save(lesson, LOOP)
+    with suppress(httpx2.TransportError):
+        web.get("/greeting", timeout=1)  # nobody answers now
+    save(lesson, miniature.SOLUTION)
+    wait_until(lambda: status(web) == 200)
+
+
+def test_a_lifespan_without_yield_is_told_and_left(lesson: Lesson, web: httpx2.Client) -> None:
+    lifespan = "async def lifespan(app):\n    pass\n\n"
+    save(
+        lesson,
+        miniature.SOLUTION.replace("app = FastAPI()", lifespan + "app = FastAPI(lifespan=lifespan)"),
+    )
+    wait_until(lambda: status(web) == 503)
+    assert "The app does not start" in web.get("/greeting").text
+    save(lesson, miniature.SOLUTION)
+    wait_until(lambda: status(web) == 200)
+
+
 @pytest.mark.parametrize("prefix", ["", "/user/ada/proxy/8000"])
 @pytest.mark.parametrize("page", ["/docs", "/redoc"])
 def test_documentation_needs_no_internet(web: httpx2.Client, page: str, prefix: str) -> None:

@@ -87,7 +87,7 @@ def served(lesson: Lesson) -> Iterator[serving_module.Served]:
 
 def test_serve_shows_the_documentation_of_the_running_app(served: serving_module.Served) -> None:
     assert httpx2.get(f"{served.url}/greeting", timeout=SECONDS).json() == {"text": "hello you"}
-    assert f'<iframe src="{served.url}/docs" title="The documentation of your app"' in served._repr_html_()
+    assert f'<iframe src="{served.url}/docs" title="Your app: /docs"' in served._repr_html_()
     again = serve("/redoc")
     assert f'src="{served.url}/redoc"' in again._repr_html_()
 

@@ -26,7 +26,7 @@ def serve(
         say(f"Lesson {lesson.number} is served already: {server.url}/docs")
         return
     say(f"{shown(lesson.work)}/main.py is on {server.url}, its documentation on {server.url}/docs", "bold")
-    say("It follows every save. Ctrl-C ends it.", "cyan")
+    say(f"{server.note} It follows every save. Ctrl-C ends it.".strip(), "cyan")
     try:
         status = server.process.wait()
     except KeyboardInterrupt:

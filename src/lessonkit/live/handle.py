@@ -26,7 +26,8 @@ _running: dict[Path, "LiveServer"] = {}
 @dataclass(frozen=True)
 class Order:
     """What a server is asked for. `socket` is the number of one that listens already, `trouble` what to answer until the
-    next save; `needs` are the packages that no file beside `main` may hide."""
+    next save; `needs` are the packages that no file beside `main` may hide,
+    `seen` the state of the files that the trouble is about."""
 
     main: str
     lock: str
@@ -36,16 +37,21 @@ class Order:
     trouble: str = ""
     load_seconds: float = LOAD_SECONDS
     needs: tuple[str, ...] = ()
+    seen: str = ""
 
 
 @dataclass(frozen=True)
 class LiveServer:
-    """A server of one lesson. `process` is None where somebody else started it; `log` holds what the app prints."""
+    """A server of one lesson. `process` is None where somebody else started it; `log` holds what the app prints.
+
+    `note` says which service the app talks to, where it talks to one.
+    """
 
     url: str
     log: Path | None
     process: "subprocess.Popen[str] | None" = None
     variables: Mapping[str, str] = field(default_factory=dict)
+    note: str = ""
 
     @property
     def ended(self) -> bool:
@@ -96,7 +102,7 @@ def serve(
     order = Order(
         str(main),
         str(lock),
-        _needs_stand_in(lesson),
+        _uses_sdk(lesson) and not _real_service(),
         port,
         load_seconds=LOAD_SECONDS,
         needs=tuple(packages_of(lesson)),
@@ -126,7 +132,7 @@ def serve(
         process.kill()
         says = told.get("error") or "The server did not start; what it printed says why."
         raise LessonError(f"{says} Try: uv run lesson doctor")
-    _running[folder] = server = LiveServer(told["url"], log, process, dict(variables or {}))
+    _running[folder] = server = LiveServer(told["url"], log, process, dict(variables or {}), _note(lesson))
     atexit.register(server.stop)
     return server
 
@@ -138,12 +144,24 @@ def stop_all() -> None:
     _running.clear()
 
 
-def _needs_stand_in(lesson: Lesson) -> bool:
-    """Whether the lesson calls the model's service, and nothing is set that leads to a real one.
+def _uses_sdk(lesson: Lesson) -> bool:
+    return any(name.partition(".")[0] == SDK for name in packages_of(lesson))
+
+
+def _real_service() -> bool:
+    """Whether the environment leads to a real service of the model.
 
     An address on this machine is that of another stand-in, which may end before the server does.
     """
     address = os.environ.get("ANTHROPIC_BASE_URL", "")
-    real = bool(address) or any(os.environ.get(name) for name in KEYS)
-    local = address.startswith("http://127.0.0.1:")
-    return (local or not real) and any(name.partition(".")[0] == SDK for name in packages_of(lesson))
+    if address.startswith("http://127.0.0.1:"):
+        return False
+    return bool(address) or any(os.environ.get(name) for name in KEYS)
+
+
+def _note(lesson: Lesson) -> str:
+    if not _uses_sdk(lesson):
+        return ""
+    if _real_service():
+        return "A key or an address is set, so it talks to the real service: each call may cost money."
+    return "The model behind the network is the course's stand-in."

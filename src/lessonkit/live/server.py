@@ -11,21 +11,20 @@ import socket
 import sys
 import threading
 import time
-from dataclasses import asdict, replace
 from pathlib import Path
 
 import uvicorn
 from filelock import FileLock, Timeout
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from lessonkit.live.follower import Follower
 from lessonkit.live.handle import USUAL_PORT, Order
 from lessonkit.live.offline_docs import OfflineDocs
 from lessonkit.live.swap import Swap
-from lessonkit.saves import saves
 from lessonkit.targets import Target
 
-BEGIN_SECONDS = 5.0  # an event loop that does not get to a save for this long is held by the learner's code
 GRACE_SECONDS = 1
+PACE_SECONDS = 0.1  # between the pieces of a stream, so that one sees them come
 CONTEXT_HEADER = b"x-forwarded-context"  # where jupyter-server-proxy says which prefix it took off
 
 
@@ -48,77 +47,26 @@ def main(words: str) -> None:
     if order.upstream:
         _stand_in()
     told.write_text(json.dumps({"url": url, "pid": os.getpid()}), encoding="utf-8")
-    _tell({"url": url})
+    if order.socket is None:
+        _tell({"url": url})
     os.dup2(2, 1)  # nobody reads on: what the learner prints goes where the log goes
     asyncio.run(_serve(order, listening))
 
 
 async def _serve(order: Order, listening: socket.socket) -> None:
     swap = Swap(Target("work", Path(order.main), frozenset(order.needs)), order.trouble)
+    follower = Follower(order, swap, listening)
     config = uvicorn.Config(
         _Proxied(OfflineDocs(swap)), lifespan="off", timeout_graceful_shutdown=GRACE_SECONDS
     )
     server = uvicorn.Server(config)
-    loop = asyncio.get_running_loop()
-    begun, saved = threading.Event(), threading.Event()
-    if not order.trouble:
-        saved.set()
-    for work in (
-        lambda: _end_with_parent(server),
-        lambda: _watch(Path(order.main).parent, saved),
-        lambda: _follow(begun, saved, swap, order, listening, loop),
-    ):
-        threading.Thread(target=work, daemon=True).start()
+    threading.Thread(target=_end_with_parent, args=(server,), daemon=True).start()
     serving = asyncio.create_task(server.serve([listening]))
     while not server.started and not serving.done():
         await asyncio.sleep(0.01)
-    begun.set()
+    follower.start()
     await serving
     await swap.close()
-
-
-def _watch(folder: Path, saved: threading.Event) -> None:
-    for _ in saves(folder):
-        saved.set()
-
-
-def _follow(
-    begun: threading.Event,
-    saved: threading.Event,
-    swap: Swap,
-    order: Order,
-    listening: socket.socket,
-    loop: asyncio.AbstractEventLoop,
-) -> None:
-    """Load the app at each save, in the event loop; begin anew where that is held up."""
-    begun.wait()
-    while saved.wait():
-        saved.clear()
-        _load(swap, order, listening, loop)
-
-
-def _load(swap: Swap, order: Order, listening: socket.socket, loop: asyncio.AbstractEventLoop) -> None:
-    begun = threading.Event()
-
-    async def load() -> None:
-        begun.set()
-        await swap.load()
-
-    loading = asyncio.run_coroutine_threadsafe(load(), loop)
-    if not begun.wait(BEGIN_SECONDS):
-        _again(replace(order, socket=listening.fileno(), trouble=""))
-    try:
-        loading.result(order.load_seconds)
-    except TimeoutError:
-        trouble = f"main.py did not finish loading within {order.load_seconds:.0f} seconds.\nLook for a loop that never ends, then save."
-        _again(replace(order, socket=listening.fileno(), trouble=trouble))
-
-
-def _again(order: Order) -> None:
-    """Become a new process that listens on the same socket: the only way out of code that never returns."""
-    print("The app does not answer any more; the server begins anew.", file=sys.stderr, flush=True)
-    os.set_inheritable(order.socket or 0, True)
-    os.execv(sys.executable, [sys.executable, "-m", "lessonkit.live.server", json.dumps(asdict(order))])
 
 
 def _listen(order: Order) -> socket.socket:
@@ -144,7 +92,7 @@ def _stand_in() -> None:
 
     from lessonkit.upstream import Upstream
 
-    upstream = Upstream()
+    upstream = Upstream(pace=PACE_SECONDS)
     os.environ.update(ANTHROPIC_BASE_URL=upstream.url, ANTHROPIC_API_KEY="placeholder-key")
     print(f"The model behind the network is the stand-in on {upstream.url}.", file=sys.stderr, flush=True)
 

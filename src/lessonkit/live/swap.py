@@ -64,6 +64,11 @@ class Swap:
             self.trouble = (
                 f"The app does not start: {says}.\nMend what runs before the first request, then save."
             )
+        except Exception as error:
+            self._app = self._lifespan = None
+            self.trouble = (
+                f"main.py could not be loaded: {describe(error, self._target.folder)}.\nMend it, then save."
+            )
         self.loads += 1
         self._first.set()
         if self.trouble:

@@ -22,11 +22,13 @@ class Served(Shown):
         self._server = server
         shown = _seen_by_the_browser(server.url)
         frame = (
-            f'<iframe src="{escape(shown)}{escape(page)}" title="The documentation of your app" '
+            f'<iframe src="{escape(shown)}{escape(page)}" title="Your app: {escape(page)}" '
             f'width="100%" height="{HEIGHT_PIXELS}" style="border:1px solid currentColor"></iframe>'
         )
         whose = "" if server.process else " (started elsewhere)"
-        prints = f" What it prints goes to {server.log}." if server.log else ""
+        prints = f" {server.note}".rstrip() + (
+            f" What it prints goes to {server.log.name}." if server.log else ""
+        )
         link = (
             f'<a href="{escape(shown)}{escape(page)}" target="_blank">{escape(server.url)}{escape(page)}</a>'
         )

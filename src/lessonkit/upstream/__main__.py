@@ -13,10 +13,11 @@ KEY = "placeholder-key"
 
 def main(
     port: Annotated[int, typer.Option(help="The port on 127.0.0.1; 0 takes any free one.")] = PORT,
+    pace: Annotated[float, typer.Option(help="Seconds before each piece of a stream.")] = 0.1,
 ) -> None:
     """Run a stand-in for the Messages API, which answers with the course's tiny language model."""
     try:
-        upstream = Upstream(port)
+        upstream = Upstream(port, pace)
     except (OSError, OverflowError) as error:
         print(f"Port {port} cannot be used ({error}). Choose another: --port 0 takes any free one.")
         raise typer.Exit(1) from None

@@ -47,10 +47,12 @@ class Upstream:
     """A running stand-in. `url` is what goes into ANTHROPIC_BASE_URL; `close()` ends it.
 
     `calls` holds every call since `reset()`; `peak` is how many were in flight at once; `connections`
-    how many connections were opened, `open_connections` how many still are.
+    how many connections were opened, `open_connections` how many still are. `pace` is how many seconds lie
+    before each piece of a stream that nothing else is said of.
     """
 
-    def __init__(self, port: int = 0) -> None:
+    def __init__(self, port: int = 0, pace: float = 0.0) -> None:
+        self._pace = pace
         # Only where the protocol is named does asyncio send small answers without delay (40 ms a call).
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -192,7 +194,8 @@ class Upstream:
         text = run_model(call.prompt, limit, 0)
         words = len(text.split())
         reason = "max_tokens" if words >= limit else "end_turn"
-        return Answer((Text(text),) if text else (), stop_reason=reason)
+        pace = self._pace if call.body.get("stream") else 0.0
+        return Answer((Text(text),) if text else (), stop_reason=reason, seconds_apart=pace)
 
     async def _stream(self, call: Call, answer: Answer, send: Send) -> None:
         await _start(
