@@ -40,18 +40,18 @@ def main() -> None:
         def command() -> None:
             _call([sys.executable, "-m", "lessonkit.command", "check", "1", "--target", target], course.root)
 
-        first = _milliseconds(warm)
+        first = milliseconds(warm)
         warm_runs, pytest_runs, command_runs = [], [], []
         for number in range(WARM_RUNS):
-            warm_runs.append(_milliseconds(warm))
+            warm_runs.append(milliseconds(warm))
             if number < COLD_RUNS:
-                pytest_runs.append(_milliseconds(pytest))
-                command_runs.append(_milliseconds(command))
+                pytest_runs.append(milliseconds(pytest))
+                command_runs.append(milliseconds(command))
         shutil.rmtree(folder, ignore_errors=True)
-    _print("first check of a session", [first])
-    _print("warm check, save to report", warm_runs)
-    _print("cold pytest, same suite", pytest_runs)
-    _print("cold lesson check", command_runs)
+    show("first check of a session", [first])
+    show("warm check, save to report", warm_runs)
+    show("cold pytest, same suite", pytest_runs)
+    show("cold lesson check", command_runs)
     ratio = statistics.median(pytest_runs) / statistics.median(warm_runs)
     overhead = statistics.median(command_runs) / statistics.median(pytest_runs)
     print(f"warm check is {ratio:.1f} times faster than cold pytest")
@@ -62,13 +62,15 @@ def _call(command: list[str], folder: Path) -> None:
     subprocess.run(command, cwd=folder, check=True, capture_output=True)
 
 
-def _milliseconds(work: Callable[[], None]) -> float:
+def milliseconds(work: Callable[[], None]) -> float:
+    """How long `work()` takes, by the clock."""
     began = time.perf_counter()
     work()
     return (time.perf_counter() - began) * 1000
 
 
-def _print(what: str, runs: list[float]) -> None:
+def show(what: str, runs: list[float]) -> None:
+    """Print the median and the 95th percentile of measurements in milliseconds."""
     ordered = sorted(runs)
     late = ordered[int(len(ordered) * 0.95)]
     print(f"{what:<28} median {statistics.median(runs):7.0f} ms   p95 {late:7.0f} ms   ({len(runs)} runs)")
