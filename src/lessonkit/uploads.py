@@ -13,7 +13,7 @@ import anyio
 import pytest
 from starlette.types import Message
 
-from lessonkit.client import RecordingClient
+from lessonkit.client import CURL_CHARACTERS, SERVED_AT, RecordingClient
 from lessonkit.explanations import describe
 from lessonkit.patience import Patience
 from lessonkit.plugin import CHECKS
@@ -49,7 +49,7 @@ def upload(request: pytest.FixtureRequest, client: RecordingClient) -> Upload:
         body = f"({sum(map(len, pieces)):,} bytes in {len(pieces)} pieces, without Content-Length)"
         result, crash = client.portal.call(_send, client, path, pieces, headers)
         told = describe(crash, folder) if crash is not None else None
-        curl = _curl(path, sum(map(len, pieces)), headers)
+        curl = _curl(path, b"".join(pieces), headers)
         client.exchanges.append(Exchange("POST", path, body, curl, result.status, result.answer, told))
         return result
 
@@ -119,8 +119,11 @@ async def _send(
     return Uploaded(status, b"".join(parts).decode("utf-8", "replace"), taken), crash
 
 
-def _curl(path: str, count: int, headers: dict[str, str]) -> str:
-    words = ["curl", "-X", "POST", f"http://127.0.0.1:8000{path}", "-H", "Transfer-Encoding: chunked"]
+def _curl(path: str, body: bytes, headers: dict[str, str]) -> str:
+    """The shell command that repeats it: a short text as it is, anything else as so many bytes."""
+    words = ["curl", "-X", "POST", f"{SERVED_AT}{path}", "-H", "Transfer-Encoding: chunked"]
     for name, value in ({"Content-Type": "application/json"} | headers).items():
         words += ["-H", f"{name}: {value}"]
-    return f"head -c {count} /dev/zero | {shlex.join(words)} --data-binary @-"
+    if len(body) <= CURL_CHARACTERS and body.isascii() and body.decode().isprintable():
+        return shlex.join([*words, "--data-raw", body.decode()])
+    return f"head -c {len(body)} /dev/zero | {shlex.join(words)} --data-binary @-"

@@ -18,7 +18,7 @@ HOMES = {
     "lessonkit.logs": ("logs",),
     "lessonkit.optimized": ("optimized",),
     "lessonkit.planted": ("planted",),
-    "lessonkit.processes": ("programs",),
+    "lessonkit.processes.fixture": ("programs",),
     "lessonkit.redis_server": ("redis_url",),
     "lessonkit.spans": ("spans",),
     "lessonkit.upstream.fixture": ("sdk_clients", "shut_down", "upstream", "wait_for_calls"),

@@ -138,6 +138,6 @@ def test_port_is_read_from_the_log_of_uvicorn() -> None:
 
 
 def test_windows_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr("lessonkit.processes.SYSTEMS", False)
+    monkeypatch.setattr("lessonkit.processes.program.SYSTEMS", False)
     with pytest.raises(OSError, match="WSL"):
         Program(tmp_path / "main.py")

@@ -22,12 +22,10 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
-import pytest
 
-from lessonkit.plugin import CHECKS
+from lessonkit.processes import table
 
 START_SECONDS = 120.0  # for a server's first answer: each worker imports everything anew
-IDLE_SECONDS = 12.0  # a start in which no process computes anything for so long leads nowhere
 PATIENCE_SECONDS = 40.0  # for anything that has to happen some time; what decides is that it happens
 ANSWER_SECONDS = 5.0
 TICK_SECONDS = 0.02
@@ -61,9 +59,6 @@ finally:
     except OSError:
         pass
 """
-
-
-_PROCESSES = Path("/proc")  # Linux lists its processes here
 
 
 def free_port() -> int:
@@ -170,40 +165,12 @@ class Program:
 
     def leads(self, pid: int) -> bool:
         """Whether a process is this program, or one that it started."""
-        try:
-            return os.getpgid(pid) == self.pid
-        except (OSError, OverflowError):
-            return False
+        return table.leads(self.pid, pid)
 
     @property
     def companions(self) -> int | None:
-        """How many processes it has started that still run, but for Python's own resource tracker.
-
-        None where the system does not list its processes (macOS).
-        """
-        if not (_PROCESSES / "self" / "stat").is_file():
-            return None
-        count = 0
-        for folder in self._folders():
-            with suppress(OSError):
-                command = (folder / "cmdline").read_bytes()
-                count += folder.name != str(self.pid) and bool(command) and b"resource_tracker" not in command
-        return count
-
-    def computed(self) -> int | None:
-        """The time that its processes have computed so far, in the system's ticks; None as for `companions`."""
-        if not (_PROCESSES / "self" / "stat").is_file():
-            return None
-        ticks = 0
-        for folder in self._folders():
-            with suppress(OSError, ValueError, IndexError):
-                fields = (folder / "stat").read_text(encoding="utf-8").rpartition(")")[2].split()
-                ticks += int(fields[11]) + int(fields[12])
-        return ticks
-
-    def _folders(self) -> list[Path]:
-        """Where the system describes each process of this program."""
-        return [folder for folder in _PROCESSES.glob("[0-9]*") if self.leads(int(folder.name))]
+        """How many processes it has started that still run; None where the system does not list them."""
+        return table.companions(self.pid)
 
     def open_to(self, host: str) -> bool:
         """Whether the server's port can be reached under another address of this machine."""
@@ -258,7 +225,7 @@ class Program:
         the first time counts from then on.
         """
         if self._answers is None:
-            idle = _Idle(self.computed)
+            idle = table.Idle(self.pid)
 
             def settled() -> bool:
                 elsewhere = self.listens_on is not None and not self.listens_on.endswith(f":{self.port}")
@@ -295,24 +262,6 @@ class Program:
         self.status = int(line) if line.strip() else -signal.SIGKILL
 
 
-class _Idle:
-    """Tells whether nothing was computed for a long time; never, where the system does not say."""
-
-    def __init__(self, computed: Callable[[], int | None]) -> None:
-        self._computed = computed
-        self._seen = computed()
-        self._since = self._looked = time.monotonic()
-
-    def for_long(self) -> bool:
-        now = time.monotonic()
-        if now - self._looked < 1:
-            return False
-        self._looked, seen = now, self._computed()
-        if seen is None or seen != self._seen:
-            self._seen, self._since = seen, now
-        return now - self._since >= IDLE_SECONDS
-
-
 @contextmanager
 def serving(code: str, **variables: str | None) -> Iterator[Program]:
     """Run the text of a main.py as `python main.py` for as long as the block lasts."""
@@ -322,61 +271,3 @@ def serving(code: str, **variables: str | None) -> Iterator[Program]:
         program = Program(main, variables)
         stack.callback(program.close)
         yield program
-
-
-class Programs:
-    """The programs that a suite starts from the target's main.py; all end with the suite.
-
-    Starting takes seconds, so `begin()` lets the server of the suite start while other checks run.
-    """
-
-    def __init__(self, main: Path, stack: ExitStack) -> None:
-        self._main = main
-        self._stack = stack
-        self._server: Program | None = None
-
-    def start(self, **variables: str | None) -> Program:
-        """Start `python main.py` once more, in an empty folder, so that no .env file is near."""
-        folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="lesson-")))
-        program = Program(self._main, variables, folder)
-        self._stack.callback(program.close)
-        return program
-
-    def begin(self) -> Program:
-        """Start the server of the suite, and do not wait for it."""
-        if self._server is None:
-            self._server = self.start()
-        return self._server
-
-    def server(self) -> Program:
-        """The one server of the suite, after it has answered, ended, or said that it listens elsewhere.
-
-        Once it was told to stop, another one is started.
-        """
-        server = self.begin()
-        server.wait_for_answers()
-        return server
-
-    def forget(self) -> None:
-        """The server was told to stop: whoever asks next gets another one."""
-        self._server = None
-
-
-@pytest.fixture(scope="module")
-def programs(request: pytest.FixtureRequest) -> Iterator[Programs]:
-    """Starts the target's `python main.py` as a real process: `programs.server()`, `programs.start(NAME="…")`."""
-    session = request.config.stash[CHECKS].session(request.node)
-    if session.target is None:
-        raise RuntimeError("the target did not load")
-    with ExitStack() as stack:
-        yield Programs(session.target.main, stack)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _begin_early(request: pytest.FixtureRequest) -> None:
-    """Where a suite has checks about processes, its server starts while the other checks run."""
-    wanted = (item for item in request.session.items if item.path == request.path)
-    if not any(item.get_closest_marker("process") for item in wanted):
-        return
-    if request.config.stash[CHECKS].session(request.node).problem is None:
-        request.getfixturevalue("programs").begin()
