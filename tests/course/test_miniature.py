@@ -80,6 +80,14 @@ RULE_BREAKS: dict[str, tuple[Breaks, str, str]] = {
         "starter_stands_in_solution",
         "no counterpart",
     ),
+    "given_file_that_differs": (
+        lambda lesson: [
+            (folder / "store.py").write_text(f"# {folder.parent.name}\nx = 1\n", encoding="utf-8")
+            for folder in (lesson.starter, lesson.solution)
+        ],
+        "given_files_are_the_same",
+        "store.py is given",
+    ),
     "steps_misnumbered": (in_starter("TODO(1)", "TODO(2)"), "steps_are_numbered", "[2]"),
     "step_without_number": (in_starter("TODO(1)", "TODO"), "steps_are_numbered", "has no number"),
     "check_without_task": (

@@ -54,6 +54,16 @@ def starter_stands_in_solution(lesson: Lesson) -> Iterator[str]:
                 break
 
 
+def given_files_are_the_same(lesson: Lesson) -> Iterator[str]:
+    """A file that is given, and holds no step, lies in the solution as it is."""
+    for path in sorted(lesson.starter.glob("*")):
+        if not path.is_file() or path.name in ("README.md", "main.py") or "TODO(" in _text(path):
+            continue
+        other = lesson.solution / path.name
+        if not other.is_file() or other.read_bytes() != path.read_bytes():
+            yield f"lessons/{lesson.name}/{path.name} is given, and solutions/{lesson.name}/{path.name} is not the same."
+
+
 def steps_are_numbered(lesson: Lesson) -> Iterator[str]:
     """The starter's TODO comments are numbered 1, 2, 3, …, and there is at least one."""
     lines = _text(lesson.starter / "main.py").splitlines()
@@ -157,6 +167,7 @@ RULES: tuple[Rule, ...] = (
     every_part_is_there,
     nothing_is_left_to_do,
     starter_stands_in_solution,
+    given_files_are_the_same,
     steps_are_numbered,
     checks_are_complete,
     suite_leaves_the_code_alone,
