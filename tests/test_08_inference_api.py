@@ -6,8 +6,11 @@ for it before `client`, so that it is there when the app starts. `sdk_clients` t
 these calls, and how many of them are still open.
 """
 
+from contextlib import suppress
+
 from lessonkit import error_locations, expected, json_body, task, upstream
-from lessonkit.upstream.steps import Answer, Failure, Text, Thinking
+from lessonkit.plugin import Stopped
+from lessonkit.upstream.steps import Answer, Drop, Failure, Text, Thinking
 
 KEY = "placeholder-key"
 ENVIRONMENT = {
@@ -51,7 +54,51 @@ def slip(client):
             "an AsyncAnthropic, whose calls can be awaited; those of Anthropic cannot",
             "Make the client with AsyncAnthropic(), or leave `await` and `async` out of this endpoint.",
         )
+    if "unexpected keyword argument" in crash:
+        return (
+            "messages.create to be called with model, max_tokens and messages; what else is there, it does not know",
+            "Take the argument that is named above out of the call.",
+        )
+    if "expected str instance" in crash or "text: Input should be a valid string" in crash:
+        return (
+            "`text` to be a string; message.content is a list, and what is in it are blocks, not strings",
+            'A block is not a string: take block.text of those of type "text", and join these: '
+            '"".join(block.text for block in message.content if block.type == "text").',
+        )
     return "", ""
+
+
+def not_called(client, reply):
+    """The message for a request that never reached the upstream, which names the cause where it can be told."""
+    what, step = slip(client)
+    if what:
+        return {"what": what, "next_step": step}
+    if reply.status_code == 200 and isinstance(field(reply, "text"), str):
+        return {
+            "what": "a call upstream for this request; there was none, so this is the answer to an earlier request",
+            "next_step": "Keep no answers: call client.messages.create(…) for every request, also when it looks like an earlier one.",
+        }
+    return {
+        "what": "a call of messages.create to reach the upstream, and none did",
+        "next_step": "Await client.messages.create(…) in the endpoint, on a client made as AsyncAnthropic(): with nothing "
+        "in the brackets it finds the upstream by itself.",
+    }
+
+
+def other_calls(upstream):
+    """The paths of calls that are no messages.create."""
+    return sorted({call.path for call in upstream.calls} - {"/v1/messages"})
+
+
+def loop_is_closed(shut_down):
+    """Whether the app cannot shut down, for its client belongs to an event loop that has ended."""
+    try:
+        shut_down()
+    except Stopped as stopped:
+        if "Event loop is closed" not in str(stopped):
+            raise
+        return True
+    return False
 
 
 @task(
@@ -62,9 +109,15 @@ def slip(client):
         'Under @app.get("/models"): return {"models": MODELS}',
     ],
 )
-def test_models_are_listed(client):
+def test_models_are_listed(upstream, client):
     """GET /models lists the two models."""
+    before = len(upstream.calls)
     reply = client.get("/models")
+    assert len(upstream.calls) == before, expected(
+        "no call upstream here: the two names stand in MODELS",
+        came_back=f"{reply.status_code}, after a call of {upstream.calls[-1].path if upstream.calls else ''}",
+        next_step="Return MODELS from the endpoint, and leave the client out of it.",
+    )
     assert reply.status_code == 200, expected(
         "status 200", next_step="Return a dict from the endpoint; 200 is the default."
     )
@@ -102,7 +155,7 @@ def test_app_has_its_name_and_version(client):
         'messages=[{"role": "user", "content": request.prompt}])',
     ],
 )
-def test_prompt_alone_is_enough(upstream, client, sdk_clients):
+def test_prompt_alone_is_enough(upstream, client, sdk_clients, shut_down):
     """A prompt alone gets the upstream's answer."""
     upstream.script(Answer((Text("  It is  open. "),)))
     reply = generate(client)
@@ -125,10 +178,22 @@ def test_prompt_alone_is_enough(upstream, client, sdk_clients):
         came_back="a client that was closed before it could send this request",
         next_step="Put the `yield` of the lifespan inside the `async with` block: the client is closed where the block ends.",
     )
-    assert upstream.calls, expected(
-        "a call of messages.create to reach the upstream, and none did",
-        next_step="Await client.messages.create(…) in the endpoint, on a client made as AsyncAnthropic(): with nothing "
-        "in the brackets it finds the upstream by itself.",
+    assert upstream.calls, expected(**not_called(client, reply))
+    others = other_calls(upstream)
+    assert not others, expected(
+        "a call of messages.create, and no other one",
+        came_back=f"{reply.status_code}, after a call of {', '.join(others)}",
+        next_step="Take the other call out: messages.create alone is what a request needs.",
+    )
+    content = upstream.calls[-1].body["messages"][-1].get("content")
+    assert isinstance(content, str | list), expected(
+        "a text as the content of the message",
+        came_back=f"the upstream got the content {str(content)[:200]}",
+        next_step='The content is a GenerateRequest here, not a text: write {"role": "user", "content": request.prompt}.',
+    )
+    assert not 200 < reply.status_code < 300, expected(
+        "status 200, which is the default",
+        next_step=f"Take status_code={reply.status_code} out of @app.post(…): nothing was made that stays.",
     )
     assert reply.status_code == 200, expected(
         "status 200", next_step="Fill GenerateResponse from the message that the awaited call returned."
@@ -137,9 +202,18 @@ def test_prompt_alone_is_enough(upstream, client, sdk_clients):
         "a JSON object with the answer's text under `text`",
         next_step="Return a GenerateResponse, filled from the message.",
     )
+    assert "TextBlock(" not in field(reply, "text"), expected(
+        '`text` to be "  It is  open. ", the text in the one block of the upstream\'s answer',
+        next_step='A block is not a string, and str(…) shows how it is made: take block.text of those of type "text".',
+    )
     assert field(reply, "text") == "  It is  open. ", expected(
         '`text` to be "  It is  open. ", which is the one text block of the upstream\'s answer',
         next_step="Return the text as it is, spaces included.",
+    )
+    assert not loop_is_closed(shut_down), expected(
+        "a client that is used and closed in one event loop, the app's; this one can no longer be closed when the app shuts down",
+        came_back="RuntimeError: Event loop is closed. Your endpoint starts a loop of its own, and ends it",
+        next_step="Take asyncio.run(…) out: declare the endpoint with `async def`, and write `await client.messages.create(…)`.",
     )
 
 
@@ -153,7 +227,12 @@ def test_prompt_alone_is_enough(upstream, client, sdk_clients):
 )
 def test_answer_has_exactly_four_keys(upstream, client):
     """The answer has four keys and no more."""
-    answer = json_body(generate(client))
+    reply = generate(client)
+    assert reply.status_code == 200, expected(
+        "status 200, and an answer with four keys",
+        next_step="Mend what the check above tells; the keys come after the status.",
+    )
+    answer = json_body(reply)
     keys = answer.keys() if isinstance(answer, dict) else set()
     missing = KEYS - keys
     assert not missing, expected(
@@ -178,12 +257,15 @@ def test_answer_has_exactly_four_keys(upstream, client):
 def test_prompt_reaches_the_upstream_unchanged(upstream, client):
     """The prompt reaches the upstream to the letter."""
     prompt = "  Name: \n\n{name}, “Grüße” \t"
-    generate(client, prompt=prompt)
-    assert upstream.calls, expected(
-        "a call to reach the upstream for this prompt; none did",
-        next_step="Call client.messages.create(…) for every prompt that keeps the limits.",
-    )
+    reply = generate(client, prompt=prompt)
+    assert upstream.calls, expected(**not_called(client, reply))
     call = upstream.calls[-1]
+    sent = call.body["messages"]
+    assert len(sent) == 1 or sent[-1].get("role") != "assistant", expected(
+        "one message, the prompt",
+        came_back=f'the upstream got {len(sent)} messages, the last of the role "assistant": {call.prompt[:200]!r}',
+        next_step="Take the second message out: how the answer begins is the model's matter.",
+    )
     assert call.prompt == prompt, expected(
         f"the text {prompt!r} to reach the upstream",
         came_back=f"the upstream got {call.prompt[:200]!r}",
@@ -207,10 +289,8 @@ def test_prompt_reaches_the_upstream_unchanged(upstream, client):
 )
 def test_nothing_is_added_to_the_prompt(upstream, client):
     """The prompt is all that the upstream gets: no system prompt."""
-    generate(client)
-    assert upstream.calls, expected(
-        "a call to reach the upstream; none did", next_step="Call client.messages.create(…) in the endpoint."
-    )
+    reply = generate(client)
+    assert upstream.calls, expected(**not_called(client, reply))
     body = upstream.calls[-1].body
     assert not body.get("system"), expected(
         "no system prompt",
@@ -235,21 +315,21 @@ def test_nothing_is_added_to_the_prompt(upstream, client):
 )
 def test_model_and_max_tokens_are_passed_on(upstream, client):
     """model and max_tokens reach the upstream as they were sent."""
-    upstream.script(Answer())
-    reply = generate(client, model="a-model-of-next-year", max_tokens=7)
-    assert reply.status_code != 422, expected(
-        "a model that is not in MODELS to be passed on: any string is one",
-        next_step="Declare `model: str`, and leave it to the upstream which models there are.",
-    )
-    assert upstream.calls, expected(
-        "a call to reach the upstream; none did", next_step="Call client.messages.create(…) in the endpoint."
-    )
-    body = upstream.calls[-1].body
-    assert body["model"] == "a-model-of-next-year", expected(
-        'the upstream to be asked for the model "a-model-of-next-year"',
-        came_back=f'the upstream was asked for "{body["model"]}"',
-        next_step="Pass model=request.model to messages.create.",
-    )
+    upstream.always(Answer())
+    for model in ("", "a-model-of-next-year-" + "x" * 200, "a-model-of-next-year"):
+        told = f'"{model}"' if len(model) < 100 else f"of {len(model)} characters"
+        reply = generate(client, model=model, max_tokens=7)
+        assert reply.status_code != 422, expected(
+            f"a model {told} to be passed on: any string is one, of any length, in MODELS or not",
+            next_step="Declare `model: str`, without limits, and leave it to the upstream which models there are.",
+        )
+        assert upstream.calls, expected(**not_called(client, reply))
+        body = upstream.calls[-1].body
+        assert body["model"] == model, expected(
+            f"the upstream to be asked for the model {told}",
+            came_back=f'the upstream was asked for "{body["model"]}"',
+            next_step="Pass model=request.model to messages.create.",
+        )
     assert body["max_tokens"] == 7, expected(
         "the upstream to be asked for at most 7 tokens",
         came_back=f"the upstream was asked for at most {body['max_tokens']}",
@@ -267,11 +347,8 @@ def test_model_and_max_tokens_are_passed_on(upstream, client):
 )
 def test_defaults_reach_the_upstream(upstream, client):
     """Left out, model is the first of MODELS and max_tokens 1024."""
-    generate(client)
-    assert upstream.calls, expected(
-        "a call to reach the upstream for a body with a prompt alone; none did",
-        next_step="Give `model` and `max_tokens` a default, and call client.messages.create(…).",
-    )
+    reply = generate(client)
+    assert upstream.calls, expected(**not_called(client, reply))
     body = upstream.calls[-1].body
     assert (body["model"], body["max_tokens"]) == (HAIKU, 1024), expected(
         f'the upstream to be asked for "{HAIKU}" and at most 1024 tokens',
@@ -415,6 +492,14 @@ def test_one_client_serves_all_requests(upstream, client, sdk_clients):
         came_back=f"{sdk_clients.used} clients, each with a connection of its own",
         next_step="Make the client once, in the lifespan, and let the endpoint or its dependency hand out that one.",
     )
+    upstream.script(Failure(500, headers=AT_ONCE))
+    for _ in range(2):
+        generate(client)
+    assert sdk_clients.used == 1, expected(
+        "the same client after a call that failed: a failure of the upstream leaves it as good as it was",
+        came_back=f"{sdk_clients.used} clients, one of them made after the failure",
+        next_step="Take the new client out of your `except`, and leave the one of the lifespan in its place.",
+    )
 
 
 @task(
@@ -452,18 +537,28 @@ def test_each_call_carries_its_own_prompt_alone(upstream, client):
 )
 def test_prompt_has_1_to_10000_characters(upstream, client):
     """prompt has 1 to 10000 characters."""
-    for prompt in ("a", "é" * 10_000):
+    upstream.always(Answer())
+    for prompt in ("a", "é" * 10_000, "   "):
         reply = generate(client, prompt=prompt)
         assert reply.status_code == 200, expected(
-            f"status 200: {len(prompt)} of 1 to 10000 characters",
-            next_step="Set min_length=1 and max_length=10_000, which let both ends through.",
+            f"status 200: {len(prompt)} of 1 to 10000 characters"
+            + (", for a space is one too" if prompt.isspace() else ""),
+            next_step="Strip nothing and refuse no spaces: what to make of them is the upstream's matter."
+            if prompt.isspace()
+            else "Set min_length=1 and max_length=10_000, which let both ends through.",
+        )
+        arrived = len(upstream.calls[-1].prompt) if upstream.calls else 0
+        assert arrived == len(prompt), expected(
+            f"all {len(prompt)} characters of the prompt to reach the upstream",
+            came_back=f"{arrived} characters reached it",
+            next_step="Write request.prompt as the content, and cut nothing off: what is too long has been refused by then.",
         )
     before = len(upstream.calls)
     for body in ({"prompt": "a" * 10_001}, {"prompt": ""}, {}):
         reply = client.post("/generate", json=body)
         what = f"{len(body['prompt'])} characters" if "prompt" in body else "no prompt at all"
-        assert reply.status_code == 422 and "body.prompt" in error_locations(reply), expected(
-            f'status 422 with a `loc` of ["body", "prompt"], for {what}',
+        assert reply.status_code == 422, expected(
+            f"status 422, for {what}",
             next_step="Write prompt: str = Field(min_length=1, max_length=10_000), with no default, and leave the "
             "refusal to FastAPI.",
         )
@@ -492,8 +587,8 @@ def test_max_tokens_is_1_to_4096(upstream, client):
     before = len(upstream.calls)
     for count in (0, 4097):
         reply = generate(client, max_tokens=count)
-        assert reply.status_code == 422 and "body.max_tokens" in error_locations(reply), expected(
-            f'status 422 with a `loc` of ["body", "max_tokens"]: {count} is one step outside',
+        assert reply.status_code == 422, expected(
+            f"status 422: {count} is one step outside",
             next_step="Write Field(default=1024, ge=1, le=4096) for `max_tokens`, and leave the refusal to FastAPI.",
         )
     assert len(upstream.calls) == before, expected(
@@ -603,7 +698,7 @@ def test_client_is_closed_at_shutdown(upstream, client, sdk_clients, shut_down):
         "AsyncAnthropic()",
     ],
 )
-def test_key_comes_from_the_environment(upstream, client):
+def test_key_comes_from_the_environment(upstream, client, anew):
     """The key comes from the environment."""
     generate(client)
     assert upstream.calls, expected(
@@ -615,6 +710,18 @@ def test_key_comes_from_the_environment(upstream, client):
         came_back="the upstream got another key",
         next_step="Write AsyncAnthropic() without api_key: the SDK reads the variable by itself. Take the key out of the "
         "code, and have it replaced if it is real.",
+    )
+    before = len(upstream.calls)
+    with suppress(AssertionError):  # an app that does not start without a key has none in its code
+        generate(anew(ANTHROPIC_API_KEY=None, ANTHROPIC_AUTH_TOKEN=None, ANTHROPIC_PROFILE=None))
+    keys = [
+        call.headers.get(name) for call in upstream.calls[before:] for name in ("x-api-key", "authorization")
+    ]
+    assert not any(keys), expected(
+        "no key to reach the upstream from an app that is started without ANTHROPIC_API_KEY",
+        came_back="the upstream got a key, which can only stand in the code",
+        next_step="Write AsyncAnthropic() without api_key. A default in the code is a key in the code: take it out, and have it "
+        "replaced if it is real.",
     )
 
 
@@ -628,17 +735,25 @@ def test_key_comes_from_the_environment(upstream, client):
 )
 def test_upstream_failure_is_a_5xx(upstream, client):
     """When the upstream fails, the answer is a 5xx."""
-    for failure in (Failure(500, headers=AT_ONCE), Failure(529, "overloaded_error", headers=AT_ONCE)):
-        upstream.always(failure)
+    for status in (500, 529, 429, 401, 400):
+        upstream.always(Failure(status, headers=AT_ONCE))
         reply = generate(client)
-        assert upstream.calls, expected(
-            "a call to reach the upstream; none did",
-            next_step="Call client.messages.create(…) in the endpoint.",
+        assert upstream.calls, expected(**not_called(client, reply))
+        assert not reply.status_code == status < 500, expected(
+            f"a status from 500 to 599: the upstream answered {status} to your service, whose request it was",
+            next_step=f"Answer with 502, and do not pass the upstream's status on: to your caller {status} would say that their own "
+            "request was wrong.",
         )
         assert 500 <= reply.status_code <= 599, expected(
-            f"a status from 500 to 599: the upstream answered {failure.status}, and the caller did nothing wrong",
+            f"a status from 500 to 599: the upstream answered {status}, and the caller did nothing wrong",
             next_step='Raise HTTPException(status_code=502, detail="The model failed") when the call raises APIError.',
         )
+    upstream.always(Drop())
+    reply = generate(client)
+    assert 500 <= reply.status_code <= 599, expected(
+        "a status from 500 to 599: the connection to the upstream was cut, so there is no status of the upstream at all",
+        next_step="Answer with 502 for every APIError; one that tells of a connection has no status_code.",
+    )
 
 
 @task(
@@ -662,9 +777,15 @@ def test_failure_shows_nothing_of_the_exception(upstream, client):
             "a short answer; this one shows the caller the traceback, with the exception's words at its end",
             next_step="Take debug=True out of FastAPI(…): it is for your own machine.",
         )
-        words = ("shard eu-7", "sk-ant-internal", "OverloadedError", "InternalServerError")
+        words = ("shard eu-7", "sk-ant-internal", "OverloadedError", "InternalServerError", "Error code: ")
         shown = [word for word in words if word in reply.text]
+        headers = [name for name, value in reply.headers.items() if any(word in value for word in words)]
+        assert not headers, expected(
+            "nothing of the exception, in no part of the answer",
+            came_back=f"a header with its words: {', '.join(f'{name}: {reply.headers[name][:100]}' for name in headers)}",
+            next_step="Take str(error) out of the headers: a caller reads these too. It belongs into your log.",
+        )
         assert not shown, expected(
-            f"a sentence of your own; the answer shows the caller {shown[0]!r}, which is the exception's",
+            f"a sentence of your own; the answer shows the caller {shown[0] if shown else ''!r}, which is the exception's",
             next_step='Write a fixed detail, such as "The model failed", and keep str(error) out of the answer.',
         )

@@ -11,7 +11,7 @@ import re
 
 from lessonkit import error_locations, expected, task, upstream
 from lessonkit.sse import events, live
-from lessonkit.upstream.steps import Answer, Failure, NotAMessage, Text, Thinking
+from lessonkit.upstream.steps import Answer, Drop, Failure, NotAMessage, Text, Thinking
 
 ENVIRONMENT = {
     "ANTHROPIC_BASE_URL": upstream.address,
@@ -59,11 +59,40 @@ def joined(reply):
 
 
 def names(reply):
-    """The names of the events, neighbours of one name once: "token, done"."""
+    """The names of the events, tokens in a row once: "token, done, done"."""
     found = [event.name for event in events(reply)]
+    told = [
+        name for place, name in enumerate(found) if name != "token" or found[place - 1 : place] != ["token"]
+    ]
+    return ", ".join(told)
+
+
+def came(reply):
+    """What came back, in names of events; a status where it is not 200."""
+    if reply.status_code != 200:
+        return f"status {reply.status_code}, and no stream"
+    return f"these events: {names(reply)}" if names(reply) else "a stream with no event"
+
+
+def late(client, reply):
+    """What came back of a request whose 200 had left before it failed."""
+    crash = client.exchanges[-1].crash
+    return f"status 200 and {came(reply)}" + (f", because of {crash}" if crash else "")
+
+
+def shown_data(reply, name):
+    """The data of the first event of this name, as it was sent; what came back where there is none."""
+    sent = next((event.data for event in events(reply) if event.name == name), None)
+    if sent is None:
+        return came(reply)
+    try:
+        json.loads(sent)
+    except ValueError:
+        return f"the data {sent[:200]}, which is no JSON"
     return (
-        ", ".join(name for place, name in enumerate(found) if found[place - 1 : place] != [name])
-        or "no event"
+        f"the data {sent}"
+        if len(sent) <= 300
+        else f"data of {len(sent)} characters: {sent[:300].rsplit(' ', 1)[0]} …"
     )
 
 
@@ -121,7 +150,7 @@ def test_answer_is_an_event_stream(upstream, client):
         'yield ServerSentEvent(event="token", data={"text": event.text})',
     ],
 )
-def test_pieces_are_token_events(upstream, client):
+def test_pieces_are_token_events(upstream, client, logs):
     """Each piece is an event `token` with {"text": …}."""
     upstream.script(Answer((Text("It is open."),)))
     reply = stream(client)
@@ -144,16 +173,23 @@ def test_pieces_are_token_events(upstream, client):
         came_back=f"an event without a name: {first_words(reply)}",
         next_step='Yield a ServerSentEvent with event="token"; a dict alone becomes an event without a name.',
     )
+    assert found[0].name != "error" or "StreamClosed" not in (logs.exception or ""), expected(
+        "an open stream, which open_stream hands over",
+        came_back=f"the `error` that your `except` makes of {logs.exception}",
+        next_step="`yield` the stream inside the `async with`: with `return` the block ends, and closes the stream, before anybody reads it.",
+    )
     assert found[0].name != "error", expected(
         "events of the name `token`",
-        came_back=f"the `error` that your `except` makes: {first_words(reply)}",
-        next_step="Something in your loop is wrong, and your `except` hides it. Write `raise` as its first line for a moment, and run this "
+        came_back=f"the `error` that your `except` makes{f' of {logs.exception}' if logs.exception else ''}: {first_words(reply)}",
+        next_step="Mend what was raised in your loop: the upstream did not fail, and your `except` hides it."
+        if logs.exception
+        else "Something in your loop is wrong, and your `except` hides it. Write `raise` as its first line for a moment, and run this "
         "check again: it then shows what was raised, and where.",
     )
     tokens = [event for event in found if event.name == "token"]
     assert tokens, expected(
         "events of the name `token`",
-        came_back=f"these names: {names(reply)}",
+        came_back=came(reply),
         next_step='Yield ServerSentEvent(event="token", data={"text": …}) for each piece of text.',
     )
     data = tokens[0].value
@@ -208,6 +244,14 @@ def test_pieces_joined_are_the_answer(upstream, client):
         f'pieces that make "{whole}" when they are joined with nothing between; the upstream sent two blocks of text',
         came_back=told,
         next_step="Send every piece as it is, of all text blocks: strip nothing, and add no space.",
+    )
+    long = " ".join(str(number) for number in range(100))
+    upstream.script(Answer((Text(long),)))
+    found = joined(stream(client))
+    assert found == long, expected(
+        f"all of an answer of {len(long)} characters",
+        came_back=f"{len(found)} characters, which end with {found[-20:]!r}",
+        next_step="Send every piece, however many there are: max_tokens is what bounds an answer.",
     )
 
 
@@ -312,18 +356,18 @@ def test_done_comes_once_at_the_end(upstream, client):
     found = [event.name for event in events(reply)]
     assert "done" in found, expected(
         "an event `done` after the last token",
-        came_back=f"these events: {names(reply)}",
+        came_back=came(reply),
         next_step='After the last piece, yield ServerSentEvent(event="done", data=…).',
     )
     assert found.count("done") == 1 and found[-1] == "done", expected(
         "one `done`, and nothing after it",
-        came_back=f"these events: {names(reply)}",
+        came_back=came(reply),
         next_step='Yield it when the whole message has ended, for the event "message_stop", and then return: a block of text that '
         "ends is not the end of the answer.",
     )
     assert set(found) == {"token", "done"}, expected(
         "tokens and one `done`, and nothing else",
-        came_back=f"these events: {names(reply)}",
+        came_back=came(reply),
         next_step="Pass on the pieces of text, and keep the upstream's other events to yourself.",
     )
 
@@ -341,7 +385,7 @@ def test_done_has_stop_reason_and_usage(upstream, client):
     upstream.script(Answer((Text("One two."),)))
     reply = stream(client)
     data = next(iter(data_of(reply, "done")), None)
-    shown = f"the data {json.dumps(data)[:200]}" if data is not None else f"these events: {names(reply)}"
+    shown = shown_data(reply, "done")
     assert isinstance(data, dict) and data.keys() == {"stop_reason", "usage"}, expected(
         'a `done` whose data is a JSON object with the keys "stop_reason" and "usage"',
         came_back=shown,
@@ -367,13 +411,19 @@ def test_stop_reason_is_the_upstreams(upstream, client):
     """stop_reason is the upstream's own."""
     for reason in ("end_turn", "max_tokens"):
         upstream.script(Answer((Text("One two"),), stop_reason=reason))
-        data = next(iter(data_of(stream(client), "done")), None)
+        reply = stream(client)
+        data = next(iter(data_of(reply, "done")), None)
         found = data.get("stop_reason") if isinstance(data, dict) else None
+        assert "error" not in [event.name for event in events(reply)], expected(
+            f'a `done` with the stop_reason "{reason}": an answer that has reached max_tokens is complete, and nothing failed',
+            came_back=came(reply),
+            next_step='Make a `done` of every "message_stop", and leave it to the reader what the stop_reason means.',
+        )
         assert found == reason, expected(
             f'the stop_reason "{reason}" in `done`, which is what the upstream said',
             came_back=f"the stop_reason {json.dumps(found)}"
             if isinstance(data, dict)
-            else "no `done` with one",
+            else shown_data(reply, "done"),
             next_step='Take it from the message as it is at its end: event.message.stop_reason of the event "message_stop". At the start '
             "it is null.",
         )
@@ -457,15 +507,32 @@ def test_request_reaches_the_upstream(upstream, client):
     )
     body = upstream.calls[-1].body
     messages = body["messages"]
-    assert len(messages) == 1 and upstream.calls[-1].prompt == prompt and not body.get("system"), expected(
-        f"one message upstream, with the text {prompt!r}, and no system prompt",
-        came_back=f"{len(messages)} messages, the last of them {upstream.calls[-1].prompt[:200]!r}",
-        next_step='Write messages=[{"role": "user", "content": request.prompt}], and no `system`.',
+    assert not body.get("system"), expected(
+        "no system prompt: the caller's prompt is all that the upstream gets",
+        came_back=f"the upstream got the system prompt {str(body.get('system'))[:200]!r}",
+        next_step="Take the parameter `system` out of messages.stream.",
+    )
+    assert len(messages) == 1 and upstream.calls[-1].prompt == prompt, expected(
+        f"one message upstream, with the text {prompt!r}",
+        came_back=f"{len(messages)} of them, the last with the text {upstream.calls[-1].prompt[:200]!r}",
+        next_step='Write messages=[{"role": "user", "content": request.prompt}].',
     )
     assert (body["model"], body["max_tokens"]) == ("a-model-of-next-year", 7), expected(
         'the upstream to be asked for the model "a-model-of-next-year" and at most 7 tokens',
         came_back=f'it was asked for "{body["model"]}" and at most {body["max_tokens"]}',
         next_step="Pass model=request.model and max_tokens=request.max_tokens.",
+    )
+    before = len(upstream.calls)
+    stream(client)
+    assert len(upstream.calls) > before, expected(
+        "a call upstream for a body with a prompt alone; there was none",
+        next_step="Give `model` and `max_tokens` of GenerateRequest their defaults.",
+    )
+    body = upstream.calls[-1].body
+    assert (body["model"], body["max_tokens"]) == ("claude-haiku-4-5-20251001", 1024), expected(
+        'the upstream to be asked for "claude-haiku-4-5-20251001" and at most 1024 tokens, for a body with a prompt alone',
+        came_back=f'it was asked for "{body["model"]}" and at most {body["max_tokens"]}',
+        next_step="Leave the two defaults of GenerateRequest as the starter has them.",
     )
 
 
@@ -492,9 +559,11 @@ def test_bad_request_never_starts_a_stream(upstream, client):
         BODY | {"max_tokens": 4097},
     ):
         reply = client.post(PATH, json=body)
-        where = "body.max_tokens" if "max_tokens" in body else "body.prompt"
-        assert reply.status_code == 422 and where in error_locations(reply), expected(
-            f"status 422 with a `loc` of {json.dumps(where.split('.'))}",
+        wrong = f"max_tokens is {body['max_tokens']}" if "max_tokens" in body else "prompt is missing"
+        if "prompt" in body and "max_tokens" not in body:
+            wrong = f"prompt has {len(body['prompt'])} characters"
+        assert reply.status_code == 422, expected(
+            f"status 422, for {wrong}",
             next_step="Declare the body as GenerateRequest, in a parameter of the endpoint or its dependency: FastAPI checks it before the "
             "stream begins. What a generator finds out comes too late for a status.",
         )
@@ -526,6 +595,7 @@ def test_refusal_is_a_real_status(upstream, client):
         )
         assert reply.status_code != 200, expected(
             f"status {told}: the upstream refused with {refused}, before a single piece",
+            came_back=late(client, reply),
             next_step="Open the stream where a status can still be told: in a dependency with `yield`, and not inside the "
             "generator, which runs when 200 has left. An HTTPException there comes too late as well.",
         )
@@ -533,6 +603,33 @@ def test_refusal_is_a_real_status(upstream, client):
             f"status {told}: the upstream refused with {refused}, and lesson 9's table makes {told} of it",
             next_step="Let the APIError leave open_stream: answer_error, which is registered for it, answers by the table.",
         )
+
+
+@task(
+    "POST /generate/stream",
+    hints=[
+        "TODO(1): what is raised when there is nobody to refuse, because the connection breaks?",
+        "An APIConnectionError, which has no status. It is an APIError all the same, so the handler that is registered for APIError knows it.",
+        "app.add_exception_handler(APIError, answer_error), as the starter has it",
+    ],
+)
+def test_broken_connection_at_the_start_is_a_502(upstream, client):
+    """A connection that breaks before the stream is open is a 502."""
+    upstream.always(Drop())
+    reply = stream(client)
+    assert upstream.calls, expected(
+        "a call to reach the upstream; none did",
+        next_step="Open client.messages.stream(…) with `async with` in open_stream.",
+    )
+    assert reply.status_code != 200, expected(
+        "status 502: the connection to the upstream was cut before a single piece",
+        came_back=late(client, reply),
+        next_step="Open the stream in a dependency with `yield`, where a status can still be told.",
+    )
+    assert reply.status_code == 502, expected(
+        "status 502: the connection to the upstream was cut before an answer, and lesson 9's table makes 502 of it",
+        next_step="Register answer_error for APIError, as the starter does: a connection that breaks has no status, so it is no APIStatusError.",
+    )
 
 
 @task(
@@ -574,11 +671,17 @@ def broken(reply, cause):
             'Yield the `done` for the event "message_stop" alone, which is the upstream\'s word that the answer is whole. A loop '
             "that has ended, or a caught exception, is not.",
         )
+    if "error" not in found and "tidily" in cause:
+        return (
+            f"an event `error` at the end: {cause}",
+            "The loop ended without a message_stop, and nothing was raised: yield the `error` there too. After the loop, still inside the `try`: raise "
+            "EOFError(…), which your `except` then tells.",
+        )
     if "error" not in found:
         return (
             f"an event `error` at the end: {cause}",
             "Put the loop into a `try`, and yield the `error` in its `except Exception`: a cut connection is no APIError, but the HTTP "
-            'client\'s own. And yield it too when the loop ends without a "message_stop".',
+            "client's own.",
         )
     if found.count("error") > 1 or found[-1] != "error":
         return f"one `error`, and nothing after it: {cause}", "Let the generator end after the `error`."
@@ -603,7 +706,7 @@ def test_failure_in_the_middle_is_an_error_event(upstream, client):
     upstream.script(Answer((Text("One two three"),), fail_after=1, error="overloaded_error"))
     reply = stream(client)
     what, step = broken(reply, "after its first piece the upstream sent an error event")
-    assert not what, expected(what, came_back=f"these events: {names(reply)}", next_step=step)
+    assert not what, expected(what, came_back=came(reply), next_step=step)
 
 
 @task(
@@ -620,7 +723,7 @@ def test_cut_connection_is_an_error_event(upstream, client):
     reply = stream(client)
     what, step = broken(reply, "after the first piece the connection to the upstream was cut")
     crash = client.exchanges[-1].crash
-    came_back = f"these events: {names(reply)}" + (f", because of {crash}" if crash else "")
+    came_back = came(reply) + (f", because of {crash}" if crash else "")
     assert not what, expected(what, came_back=came_back, next_step=step)
 
 
@@ -644,6 +747,17 @@ EARLY = "".join(
         {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "One"}},
     )
 )
+LATE = EARLY + "".join(
+    f"event: {data['type']}\ndata: {json.dumps(data)}\n\n"
+    for data in (
+        {"type": "content_block_stop", "index": 0},
+        {
+            "type": "message_delta",
+            "delta": {"stop_reason": "end_turn", "stop_sequence": None},
+            "usage": {"output_tokens": 1},
+        },
+    )
+)
 
 
 @task(
@@ -661,13 +775,21 @@ def test_early_end_is_an_error_event(upstream, client):
     what, step = broken(
         reply, "the upstream's stream ended after one piece, tidily, but without a message_stop"
     )
-    assert not what, expected(what, came_back=f"these events: {names(reply)}", next_step=step)
+    assert not what, expected(what, came_back=came(reply), next_step=step)
+    upstream.script(NotAMessage(LATE, "text/event-stream"))
+    reply = stream(client)
+    what, step = broken(
+        reply,
+        "the upstream's stream ended tidily, with a stop_reason, but directly before its message_stop, which alone says that "
+        "the answer is whole",
+    )
+    assert not what, expected(what, came_back=came(reply), next_step=step)
     upstream.script(NotAMessage())
     reply = stream(client)
     found = [event.name for event in events(reply)]
     assert reply.status_code >= 500 or found == ["error"], expected(
         "an `error` alone, or a status of 5xx: the upstream answered 200 with a page of HTML, and no event at all",
-        came_back=f"status {reply.status_code} and these events: {names(reply)}",
+        came_back=came(reply),
         next_step='Yield an `error` when the loop ends without a "message_stop", also when it never began.',
     )
 
@@ -686,7 +808,12 @@ def test_error_event_has_code_and_message(upstream, client):
         upstream.script(Answer((Text("One two three"),), fail_after=1, error=kind))
         reply = stream(client)
         data = next(iter(data_of(reply, "error")), None)
-        shown = f"the data {json.dumps(data)[:200]}" if data is not None else f"these events: {names(reply)}"
+        shown = shown_data(reply, "error")
+        assert not isinstance(data, list), expected(
+            'an `error` whose data is a JSON object with the keys "code" and "message"',
+            came_back=f"{shown}: all that explain(error) gives, as a list",
+            next_step='Take it apart: _, code, message = explain(error), then data={"code": code, "message": message}.',
+        )
         assert isinstance(data, dict) and data.keys() == {"code", "message"}, expected(
             'an `error` whose data is a JSON object with the keys "code" and "message"',
             came_back=shown,
@@ -699,6 +826,11 @@ def test_error_event_has_code_and_message(upstream, client):
             "a code in snake_case, such as model_failed, and a message, both texts",
             came_back=shown,
             next_step="Take code and message from explain(error), which gives (status, code, message).",
+        )
+        assert code not in SECRETS, expected(
+            "a code of your own words",
+            came_back=f"{shown}: its code is the upstream's",
+            next_step="Take the code from explain(error): what the upstream calls its errors may change, and tells your readers who it is.",
         )
         words = [word for word in (*SECRETS, "incomplete chunked", "peer closed") if word in reply.text]
         assert not words, expected(

@@ -1,20 +1,25 @@
 """Lesson 11: guardrails.
 
-Two callers have a key here, ADA and BOB, and each may send six requests a minute. Time stands still in every check,
+Three callers have a key here, ADA, BOB and EMMA, and each may send six requests a minute. Time stands still in every check,
 each has a day of its own, and `clock.move` lets time pass. `upload` hands a body to the app in pieces;
 `comparisons` keeps what was compared in constant time; `anew` starts a further instance of your app, as a
 second worker; `redis_url` is a real Redis, and the one check that uses it is left out where there is none.
 """
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from lessonkit import expected, json_body, task, upstream
+from lessonkit.client import curl_line
 from lessonkit.comparisons import on_record
+from lessonkit.concurrency import RecordedBurst
 from lessonkit.upstream.steps import Failure
 
 ADA, BOB = "ada-5f3c9e1b7d20", "bob-81d6a4c27e93"
+EMMA = "ada-5f3cd4197d20"  # begins and ends as ADA does, and is as long
+KEYRING = f"{ADA},{BOB},{EMMA}"
 LIMIT = 6
 MOST_BYTES = 50_000
 AT_ONCE = 4
@@ -23,7 +28,7 @@ ENVIRONMENT = {
     "ANTHROPIC_BASE_URL": upstream.address,
     "ANTHROPIC_API_KEY": "placeholder-key",
     "no_proxy": "127.0.0.1",
-    "API_KEYS": on_record(f"{ADA},{BOB}"),
+    "API_KEYS": on_record(KEYRING),
     "RATE_LIMIT": f"{LIMIT}/minute",
     "RATE_LIMIT_STORAGE_URI": "memory://",
     "MAX_BODY_BYTES": str(MOST_BYTES),
@@ -31,6 +36,7 @@ ENVIRONMENT = {
 }
 
 KEYS = {"text", "model", "input_tokens", "output_tokens"}
+TIME_BETWEEN = 25  # seconds, which end in the same minute of the clock: it begins at second 20
 NO_RETRY = {"x-should-retry": "false"}
 ASK = b'{"prompt": "The door is"}'
 
@@ -68,8 +74,8 @@ def in_short(found):
 
 
 def padded(count):
-    """A legal body of exactly `count` bytes, with far fewer characters: the spaces around JSON mean nothing."""
-    body = json.dumps({"prompt": "🚂" * 10_000}, ensure_ascii=False).encode()
+    """A legal body of exactly `count` bytes, with fewer characters: the spaces around JSON mean nothing."""
+    body = json.dumps({"prompt": "Le café est ouvert. " * 400}, ensure_ascii=False).encode()
     return body + b" " * (count - len(body))
 
 
@@ -86,7 +92,7 @@ def test_body_over_the_limit_is_413(upstream, client):
     headers = {"X-API-Key": ADA, "Content-Type": "application/json"}
     reply = client.post("/generate", content=padded(MOST_BYTES + 1), headers=headers)
     assert reply.status_code == 413, expected(
-        f"status 413: the body has {MOST_BYTES + 1:,} bytes (though fewer characters), and MAX_BODY_BYTES is "
+        f"status 413: the body has {MOST_BYTES + 1:,} bytes (and fewer characters: é is two bytes), and MAX_BODY_BYTES is "
         f"{MOST_BYTES:,} in the checks",
         next_step="Pass max_body_size=MAX_BODY_BYTES to FastAPI. It counts bytes, and answers 413 by itself.",
     )
@@ -197,11 +203,15 @@ def test_wrong_key_is_401(upstream, client):
         "is the beginning of a right one": ADA[:6],
         "is a right one and more": ADA + "0",
         "is a right one in capitals": ADA.upper(),
-        "is the whole list": f"{ADA},{BOB}",
+        "is the whole list": KEYRING,
         "is empty": "",
     }
     for what, key in wrong.items():
         reply = generate(client, key)
+        assert reply.status_code != 429, expected(
+            f"status 401 for a key that {what}; it was counted before it was looked at",
+            next_step="Ask for the key first and count afterwards: let require_quota depend on require_key.",
+        )
         assert reply.status_code != 403, expected(
             "status 401: 403 says that the caller is known and may not; with a wrong key nobody is known",
             next_step="Raise HTTPException with 401, and the header WWW-Authenticate.",
@@ -248,10 +258,10 @@ def test_401_says_how_to_identify(client):
 )
 def test_right_keys_get_an_answer(upstream, client):
     """Each of API_KEYS gets an answer."""
-    for key in (ADA, BOB):
+    for key in (ADA, BOB, EMMA):
         reply = generate(client, key)
         assert reply.status_code == 200, expected(
-            f"status 200 for the key {key}: API_KEYS is {ADA},{BOB} in the checks",
+            f"status 200 for the key {key}: API_KEYS is {KEYRING} in the checks",
             next_step="Let require_key return when the key is one of API_KEYS, whichever it is.",
         )
         answer = json_body(reply)
@@ -390,7 +400,7 @@ def test_health_stays_open(client):
         "if not limiter.hit(RATE_LIMIT, caller): raise HTTPException(429, …)",
     ],
 )
-def test_six_pass_and_the_next_is_429(upstream, client):
+def test_six_pass_and_the_next_is_429(upstream, client, anew):
     """Six requests pass, and the seventh is refused with 429."""
     found = statuses(client, LIMIT + 2)
     assert found[0] == 200, expected(
@@ -402,6 +412,15 @@ def test_six_pass_and_the_next_is_429(upstream, client):
         next_step="Make the limiter once, above require_quota, and not in it; call limiter.hit(RATE_LIMIT, caller), and raise "
         "HTTPException with 429 when it says False. And let /generate depend on require_quota.",
     )
+    if found.count(200) < LIMIT:
+        fresh = statuses(anew(RATE_LIMIT=f"{LIMIT}/minute"), LIMIT + 1)
+        assert fresh != [200] * LIMIT + [429], expected(
+            f"{LIMIT} × 200 and then 429: time has moved on by a day since the requests of the checks above",
+            came_back=f"{in_short(found)}; and {in_short(fresh)} from the app when it was started anew, so it still counts "
+            "requests of an earlier day",
+            next_step="Count with limiter.hit, which forgets what is older than the limit's time; a counter of your own has to "
+            "be set back.",
+        )
     assert found == [200] * LIMIT + [429] * 2, expected(
         f"{LIMIT} × 200 and then 429: RATE_LIMIT is {LIMIT}/minute in the checks",
         came_back=in_short(found),
@@ -417,12 +436,32 @@ def test_six_pass_and_the_next_is_429(upstream, client):
 @task(
     "POST /generate",
     hints=[
+        "TODO(3): for how long does your code remember a request?",
+        "RATE_LIMIT holds a number and a stretch of time. What parse makes of it knows both, and hit looks at both.",
+        "limiter.hit(RATE_LIMIT, caller), where caller depends on the key and on nothing that changes with time",
+    ],
+)
+def test_limit_is_for_the_whole_minute(client, clock):
+    """The limit is for the whole minute."""
+    use_up(client)
+    clock.move(TIME_BETWEEN)
+    reply = generate(client)
+    assert reply.status_code == 429, expected(
+        f"status 429: {LIMIT} requests passed {TIME_BETWEEN} seconds ago, in the same minute, and RATE_LIMIT is {LIMIT}/minute",
+        next_step="Pass all of RATE_LIMIT to hit, its time as well as its number; and give the bucket a name in which no time "
+        "stands, else a new one begins too early.",
+    )
+
+
+@task(
+    "POST /generate",
+    hints=[
         "TODO(3): look at the headers of your 429.",
         "reset_time is a moment, in seconds since 1970. Retry-After is how long from now, in whole seconds.",
         'headers={"Retry-After": str(max(1, math.ceil(reset_time - time.time())))}',
     ],
 )
-def test_429_says_when_to_come_back(client):
+def test_429_says_when_to_come_back(client, clock):
     """A 429 has Retry-After, in whole seconds."""
     use_up(client)
     told = generate(client).headers.get("retry-after")
@@ -440,6 +479,17 @@ def test_429_says_when_to_come_back(client):
         came_back=f"Retry-After: {told}",
         next_step="Subtract the time that it is now, time.time(), from reset_time; and say at least 1.",
     )
+    clock.move(TIME_BETWEEN)
+    later = generate(client)
+    assert later.status_code == 429, expected(
+        f"status 429 {TIME_BETWEEN} seconds later as well", next_step="Mend what the check above tells."
+    )
+    told, left = later.headers.get("retry-after", ""), 60 - TIME_BETWEEN
+    assert told.isdecimal() and int(told) <= left + 1, expected(
+        f"at most {left} seconds in Retry-After: of the minute, {TIME_BETWEEN} are over",
+        came_back=f"Retry-After: {told or 'missing'}",
+        next_step="Tell the time that is left, and not the whole minute: the limiter's reset_time less time.time().",
+    )
 
 
 @task(
@@ -453,15 +503,17 @@ def test_429_says_when_to_come_back(client):
 def test_there_is_room_again_after_that_time(client, clock):
     """After Retry-After there is room again."""
     use_up(client)
+    clock.move(0.5)
     told = generate(client).headers.get("retry-after", "")
     assert told.isdecimal() and int(told) <= 61, expected(
-        "a whole number of seconds in Retry-After, 60 at most", next_step="Mend what the check above tells."
+        "a whole number of seconds in Retry-After, 60 at most", next_step="Mend what the checks above tell."
     )
-    clock.move(int(told) + 1)
+    clock.move(int(told))
     reply = generate(client)
     assert reply.status_code == 200, expected(
-        f"status 200: Retry-After was {told}, and {int(told) + 1} seconds have passed",
-        next_step="Count with the limiter alone, which forgets what is over; and tell the time until its reset_time.",
+        f"status 200: Retry-After was {told}, and so many seconds have passed",
+        next_step="Tell the time until the limiter's reset_time, rounded up (math.ceil): rounded down, a caller comes too early. "
+        "And count with the limiter alone, which forgets what is over.",
     )
     clock.move(180)
     found = statuses(client, LIMIT + 1)
@@ -483,13 +535,15 @@ def test_there_is_room_again_after_that_time(client, clock):
 def test_each_key_has_a_quota_of_its_own(client):
     """Each key has a quota of its own."""
     use_up(client, ADA)
-    found = statuses(client, LIMIT + 1, BOB)
-    assert found == [200] * LIMIT + [429], expected(
-        f"{LIMIT} × 200 and then 429 for a second key, after the first one has used its quota up",
-        came_back=in_short(found),
-        next_step="Name the bucket after the key: limiter.hit(RATE_LIMIT, caller), with a caller that depends on the key, "
-        "and not on the address or the path.",
-    )
+    for key in (BOB, EMMA):
+        found = statuses(client, LIMIT + 1, key)
+        alike = " (the two begin and end alike, and are as long)" if key == EMMA else ""
+        assert found == [200] * LIMIT + [429], expected(
+            f"{LIMIT} × 200 and then 429 for the key {key}, after {ADA} has used its quota up{alike}",
+            came_back=in_short(found),
+            next_step="Name the bucket after the key: limiter.hit(RATE_LIMIT, caller), with a caller that depends on all of the "
+            "key, and not on a part of it, the address or the path.",
+        )
 
 
 @task(
@@ -579,14 +633,18 @@ def test_workers_share_the_limit(client, anew, redis_url):
         "Depends(generation_slot, max_concurrency=GENERATIONS_AT_ONCE), where generation_slot is an async def with `yield`",
     ],
 )
-def test_at_most_four_generations_in_flight(upstream, client, at_once, wait_for_calls):
+def test_at_most_four_generations_in_flight(upstream, anew, wait_for_calls):
     """At most four generations are in flight."""
-    client.headers["X-API-Key"] = ADA
+    fresh = anew(
+        RATE_LIMIT=f"{LIMIT}/minute"
+    )  # what waits belongs to one event loop, and each check has its own
+    fresh.headers["X-API-Key"] = ADA
     upstream.hold(AT_ONCE + 1)
-    burst = at_once("/generate", [{"prompt": f"Train {number}"} for number in range(LIMIT)])
+    burst = RecordedBurst(fresh, "/generate", [{"prompt": f"Train {number}"} for number in range(LIMIT)])
     wait_for_calls(AT_ONCE + 1)
     upstream.release()
     found = sorted(reply.status_code for reply in burst.replies())
+    burst.finish()
     assert upstream.peak <= AT_ONCE, expected(
         f"at most {AT_ONCE} calls in flight upstream, of {LIMIT} requests at once",
         came_back=f"{upstream.peak} at a time",
@@ -607,14 +665,16 @@ def test_at_most_four_generations_in_flight(upstream, client, at_once, wait_for_
 
 def preflight(client, origin):
     """What a browser asks before a page from `origin` may POST JSON with a key."""
-    return client.options(
-        "/generate",
-        headers={
-            "Origin": origin,
-            "Access-Control-Request-Method": "POST",
-            "Access-Control-Request-Headers": "content-type,x-api-key",
-        },
+    asked = {
+        "Origin": origin,
+        "Access-Control-Request-Method": "POST",
+        "Access-Control-Request-Headers": "content-type,x-api-key",
+    }
+    reply = client.options("/generate", headers=asked)
+    client.exchanges[-1] = replace(
+        client.exchanges[-1], curl=curl_line("OPTIONS", "/generate", asked, "").replace("curl", "curl -i", 1)
     )
+    return reply
 
 
 def allowed_origin(reply):
@@ -671,22 +731,23 @@ def test_browser_may_ask_for_a_listed_page(client):
 )
 def test_listed_page_can_read_answers_and_refusals(client):
     """A listed page can read answers, and 401 and 429 as well."""
-    told = {}
+    seen = set()
     for key in (ADA, None, *[ADA] * LIMIT):
         reply = generate(client, key, Origin=PAGE)
-        told.setdefault(reply.status_code, allowed_origin(reply))
-    assert {200, 401, 429} <= told.keys(), expected(
-        f"status 200, then 401 without a key, and 429 after {LIMIT} requests",
-        came_back=", ".join(map(str, told)),
-        next_step="Mend what the checks above tell.",
-    )
-    for status in (200, 401, 429):
-        assert told[status] in (PAGE, "*"), expected(
-            f"the header Access-Control-Allow-Origin: {PAGE} in a {status} too, when a page from there asks",
-            came_back=f"{status}, with Access-Control-Allow-Origin: {told[status]}",
+        seen.add(reply.status_code)
+        told = allowed_origin(reply)
+        assert told in (PAGE, "*"), expected(
+            f"the header Access-Control-Allow-Origin: {PAGE} in a {reply.status_code} too, when a page from there asks",
+            came_back=f"{reply.status_code}, with "
+            + (f"Access-Control-Allow-Origin: {told}" if told else "no Access-Control-Allow-Origin"),
             next_step="Add CORSMiddleware with allow_origins=ALLOWED_ORIGINS, and let refusals come from inside it: from "
             "dependencies, or from a middleware that was added before it.",
         )
+    assert {200, 401, 429} <= seen, expected(
+        f"status 200, then 401 without a key, and 429 after {LIMIT} requests",
+        came_back=", ".join(map(str, sorted(seen))),
+        next_step="Mend what the checks above tell.",
+    )
 
 
 @task(

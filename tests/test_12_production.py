@@ -28,6 +28,8 @@ HAIKU = "claude-haiku-4-5-20251001"
 AT_ONCE = {"x-should-retry": "false"}  # the SDK tries again by itself, unless a failure says that it need not
 SANE = re.compile(r"[A-Za-z0-9._-]{1,64}")
 CODE_WORD = "xylophone-7731"  # stands in prompts, and nowhere else
+ANSWER_WORD = "marimba-4402"  # stands in answers, and nowhere else
+PROMPT = f"{CODE_WORD} is my code word. Is it {CODE_WORD}?"
 SECONDS_AFTER_SIGTERM = 1.2  # a server that gives up on its requests has done so by then
 SECOND_PID_SECONDS = 10.0
 START = "Mend what `python main.py` tells; the checks on processes need a server that runs."
@@ -58,6 +60,12 @@ def must_generate(reply, upstream):
 
 def messages_sent(calls):
     return [call for call in calls if call.path == "/v1/messages"]
+
+
+def around(word, line):
+    """A line of output, or the part of a long one in which `word` stands."""
+    at = line.find(word)
+    return f"a line with: {line[max(0, at - 60) : at + 60].strip()}"
 
 
 @contextmanager
@@ -319,22 +327,40 @@ def test_callers_id_is_kept(upstream, client):
 )
 def test_unfit_id_is_replaced(upstream, client):
     """An id that is too long or holds other characters is replaced."""
-    for given in ("A" * 65, "two words", "<script>", "id;drop", ""):
-        reply = generate(client, headers={"X-Request-ID": given})
+    for given in (
+        "A" * 65,
+        "another gateway",
+        "<script>",
+        "request;drop",
+        "gateway-fête",  # as bytes, each of them a letter in latin-1
+        "",
+    ):
+        long = given in ("", "A" * 65)
+        why = f"has {len(given)} characters" if long else "holds a character that is not allowed"
+        try:
+            reply = generate(client, headers={b"X-Request-ID": given.encode()})
+        except UnicodeError:  # the client reads no header with such letters
+            reply = None
+        assert reply is not None, expected(
+            f"a new id in the place of {given!r}, which {why}",
+            came_back="an X-Request-ID with such letters in it",
+            next_step=r"Name the letters, A-Z and a-z: \w means the letters of all languages.",
+        )
         came = reply.headers.get("X-Request-ID")
+        assert reply.status_code == 200, expected(
+            f"status 200, an answer as usual, with a new id in the place of {given[:20]!r}, which {why}",
+            next_step="Replace the id and go on: the header is no reason to refuse a request, or to fail.",
+        )
         assert came and came != given and SANE.fullmatch(came), expected(
-            f"a new id in the place of {given[:20]!r}, which "
-            + (
-                f"has {len(given)} characters"
-                if given in ("", "A" * 65)
-                else "holds a character that is not allowed"
-            ),
+            f"a new id in the place of {given[:20]!r}, which {why}",
             came_back=f"X-Request-ID {came!r}" if came is not None else "no header X-Request-ID",
             next_step="Where REQUEST_ID.fullmatch(…) finds nothing, make an id of your own; answer as usual.",
         )
-        assert reply.status_code < 500, expected(
-            "an answer as usual: the header is no reason to fail",
-            next_step="Replace the id and go on.",
+        kept = [part for part in re.findall("[A-Za-z]{6}", given) if part in came]
+        assert not kept, expected(
+            f"a new id in the place of {given[:20]!r}, with nothing of it",
+            came_back=f"X-Request-ID {came!r}",
+            next_step="Make an id of your own, uuid4().hex: one that is cut or cleaned is neither the caller's nor unique.",
         )
 
 
@@ -428,17 +454,22 @@ def test_not_ready_while_the_upstream_is_down(anew):
     """GET /ready answers 503 while the upstream is down."""
     with second_upstream() as other:
         client = anew(ANTHROPIC_BASE_URL=other.url)
-        before = client.get("/ready").status_code
+        first = client.get("/ready")
+        before = first.status_code
         other.close()
         reply = client.get("/ready")
         assert reply.status_code != 500, expected(
             "status 503: the upstream is down, and this says so",
             next_step="Catch OSError around open_connection, and raise HTTPException(status_code=503, …).",
         )
+        assert reply.status_code != 200 or reply.text == first.text, expected(
+            "status 503 once the upstream is closed: what asks looks at the status, and not at the body",
+            next_step="Raise HTTPException(status_code=503, …) in place of this answer, or set the response's status to 503.",
+        )
         assert reply.status_code == 503, expected(
             f"status 503 once the upstream is closed (it was {before} before)",
-            next_step="Try to open a connection in the endpoint, each time that it is asked; what was true at start-up, or is "
-            "written in the settings, says nothing about now.",
+            next_step="Try to open a connection in the endpoint, each time that it is asked, and keep no answer; what was true "
+            "at start-up or at the last call, or is written in the settings, says nothing about now.",
         )
         assert before == 200, expected(
             "status 200 before the upstream is closed",
@@ -554,9 +585,9 @@ def test_spans_hold_no_prompt(upstream, client, spans):
     """No span holds anything of a prompt or an answer."""
     from lessonkit.spans import words_of
 
-    upstream.script(Answer((Text("The answer is marimba-4402."),)), Failure(500, headers=AT_ONCE))
-    must_generate(generate(client, prompt=f"My code word is {CODE_WORD}."), upstream)
-    generate(client, prompt=f"My code word is {CODE_WORD}.")
+    upstream.script(Answer((Text(f"The answer is {ANSWER_WORD}."),)), Failure(500, headers=AT_ONCE))
+    must_generate(generate(client, prompt=PROMPT), upstream)
+    generate(client, prompt=PROMPT)
     assert spans(), expected(
         "spans, and none came",
         came_back="no span",
@@ -564,7 +595,12 @@ def test_spans_hold_no_prompt(upstream, client, spans):
     )
     for span in spans():
         words = words_of(span)
-        assert CODE_WORD not in words and "marimba-4402" not in words, expected(
+        assert CODE_WORD not in span.name and ANSWER_WORD not in span.name, expected(
+            "a span whose name tells nothing of what was asked and answered",
+            came_back=f"a span with the name {span.name!r}",
+            next_step="Name the span after what is done, and not after the text: names are shown in every list of spans.",
+        )
+        assert CODE_WORD not in words and ANSWER_WORD not in words, expected(
             f"the span {span.name!r} to tell nothing of what was asked and answered",
             came_back=words,
             next_step="Take the attribute or event with the text out; its length is fine.",
@@ -608,6 +644,13 @@ def must_run(programs):
         came_back=server.told,
         next_step='Write uvicorn.run("main:app", …): each worker is a new process, which has to import the app by its name.',
     )
+    assert "Could not import module" not in server.complained, expected(
+        "a server with 2 workers, also when `python main.py` is started from another folder than its own: the checks start it "
+        "from an empty one",
+        came_back=server.told,
+        next_step='Write uvicorn.run("main:app", …), whose workers find main.py from any folder. `python -m uvicorn` needs '
+        "--app-dir with the folder of main.py.",
+    )
     where = server.listens_on
     assert where is None or where.endswith(f":{server.port}"), expected(
         f"a server on port {server.port}, which PORT says",
@@ -649,30 +692,33 @@ def must_run(programs):
 )
 def test_missing_key_stops_the_start(programs):
     """Without a key, main.py stops with one sentence."""
-    program = programs.start(ANTHROPIC_API_KEY=None)
-    program.wait_until(lambda: program.ended or program.listens_on is not None)
-    lines = [line for line in program.complained.splitlines() if line.strip()]
-    assert program.listens_on is None, expected(
-        "no server when ANTHROPIC_API_KEY is not set",
-        came_back=f"it listens on {program.listens_on}",
-        next_step="Call get_settings() before uvicorn.run, and give the key no default.",
-    )
-    assert program.status, expected(
-        "an exit status other than 0 when ANTHROPIC_API_KEY is not set, so that what started it knows",
-        came_back=f"exit status {program.status}" if program.ended else "it still runs",
-        next_step='Under `if __name__ == "__main__":`, call get_settings() first, and end with sys.exit("…") when it '
-        "raises ValidationError.",
-    )
-    assert "Traceback" not in program.complained, expected(
-        "one sentence when ANTHROPIC_API_KEY is not set, and no traceback",
-        came_back=f"a traceback, which ends with: {lines[-1].strip()}",
-        next_step="Catch ValidationError around get_settings(), and end with sys.exit and a sentence of yours.",
-    )
-    assert len(lines) == 1 and "ANTHROPIC_API_KEY" in lines[0], expected(
-        "one line on standard error that names ANTHROPIC_API_KEY",
-        came_back=f"{len(lines)} lines on standard error; all that was written: {program.told or 'nothing'}",
-        next_step='sys.exit("Not started: set ANTHROPIC_API_KEY in the environment.") writes it there.',
-    )
+    started = {
+        how: programs.start(ANTHROPIC_API_KEY=key) for how, key in (("is not set", None), ("is empty", ""))
+    }
+    for how, program in started.items():
+        program.wait_until(lambda program=program: program.ended or program.listens_on is not None)
+        lines = [line for line in program.complained.splitlines() if line.strip()]
+        assert program.listens_on is None, expected(
+            f"no server when ANTHROPIC_API_KEY {how}",
+            came_back=f"it listens on {program.listens_on}",
+            next_step="Call get_settings() before uvicorn.run; give the key no default, and Field(min_length=1).",
+        )
+        assert program.status, expected(
+            f"an exit status other than 0 when ANTHROPIC_API_KEY {how}, so that what started it knows",
+            came_back=f"exit status {program.status}" if program.ended else "it still runs",
+            next_step='Under `if __name__ == "__main__":`, call get_settings() first, and end with sys.exit("…") when it '
+            "raises ValidationError.",
+        )
+        assert "Traceback" not in program.complained, expected(
+            f"one sentence when ANTHROPIC_API_KEY {how}, and no traceback",
+            came_back=f"a traceback, which ends with: {lines[-1].strip()}",
+            next_step="Catch ValidationError around get_settings(), and end with sys.exit and a sentence of yours.",
+        )
+        assert len(lines) == 1 and "ANTHROPIC_API_KEY" in lines[0], expected(
+            f"one line on standard error that names ANTHROPIC_API_KEY, when it {how}",
+            came_back=f"{len(lines)} lines on standard error; all that was written: {program.told or 'nothing'}",
+            next_step='sys.exit("Not started: set ANTHROPIC_API_KEY in the environment.") writes it there.',
+        )
 
 
 @pytest.mark.process
@@ -746,21 +792,31 @@ def test_host_and_port_are_settings(programs):
 def test_server_writes_no_prompt(upstream, programs):
     """The server writes no prompt to its output."""
     server = must_run(programs)
-    prompt = f"My code word is {CODE_WORD}."
-    reply = server.post("/generate", {"prompt": prompt})
+    upstream.script(Answer((Text(f"The answer is {ANSWER_WORD}."),)), Failure(500, headers=AT_ONCE))
+    reply = server.post("/generate", {"prompt": PROMPT})
     assert reply is not None and reply.status == 200 and upstream.calls, expected(
         "status 200 from /generate, after a call to the upstream",
         came_back=f"{reply.status} {reply.text}" if reply else server.told,
         next_step="Mend what the checks above tell.",
     )
-    server.post("/generate", {"prompt": prompt, "max_tokens": 0})
-    written = server.printed + server.complained
-    line = next((line for line in written.splitlines() if CODE_WORD in line), "")
-    assert CODE_WORD not in written, expected(
-        "nothing of a prompt in what the server writes",
-        came_back=line,
-        next_step="Take the print or the log line with the prompt out.",
-    )
+    requests = {
+        "is answered": {},
+        "fails upstream": {"prompt": PROMPT},
+        "is refused for another field (422)": {"prompt": PROMPT, "max_tokens": 0},
+        "is refused for its length (422)": {"prompt": PROMPT + "." * 10_000},
+    }
+    for what, body in requests.items():
+        if body:
+            server.post("/generate", body)
+        written = server.printed + server.complained
+        for word, whose in ((CODE_WORD, "the prompt"), (ANSWER_WORD, "the answer")):
+            line = next((line for line in written.splitlines() if word in line), "")
+            assert not line, expected(
+                f"nothing of {whose} in what the server writes when a prompt {what}",
+                came_back=around(word, line),
+                next_step=f"Take the print or the log line with {whose} out"
+                + (": error.errors() and error.body of a 422 hold what was sent." if "422" in what else "."),
+            )
 
 
 @pytest.mark.process

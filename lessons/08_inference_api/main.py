@@ -12,7 +12,8 @@ MODELS = ["claude-haiku-4-5-20251001", "claude-sonnet-4-6"]
 
 
 # TODO(1): a lifespan, as lesson 7 has one: an `async def` under @asynccontextmanager that opens one
-#          AsyncAnthropic() with `async with`, keeps it in app.state.client, and yields. Hand it over
+#          AsyncAnthropic() with `async with`, keeps it in app.state.client, and yields, inside the block.
+#          (Without a `yield`, "'coroutine' object is not an async iterator" is what you read.) Hand it over
 #          below: FastAPI(…, lifespan=lifespan).
 
 
@@ -45,4 +46,5 @@ class GenerateResponse(BaseModel):
 #          blocks of type "text", joined with nothing between), its model, and the two counts of its usage.
 
 
-# TODO(7): when that call raises APIError, answer with status 502 and the detail "The model failed".
+# TODO(7): when that call raises APIError, raise HTTPException with status 502 and the detail "The model
+#          failed". No check turns green by it: without it the caller gets a plain 500, which is a 5xx too.

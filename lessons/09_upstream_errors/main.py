@@ -51,27 +51,27 @@ class UpstreamFailed(Exception):
         self.problem = problem
 
 
+# TODO(2): a function problem_response(request, problem) that returns a JSONResponse with the problem's status
+#          and the body {"error": {"code": …, "message": …, "request_id": request.state.request_id}}. A 503
+#          also has the header Retry-After: 5. (It is used from the next step on.)
+
+
+# TODO(3): under @app.exception_handler(UpstreamFailed), a function that takes request and error, in this order.
+#          It writes one line into the log, logger.warning(…, exc_info=error), with the id in it, and returns
+#          the problem_response for error.problem. Until the table is there, every failure is a 502.
+
+
 FAILED = Problem(502, "model_failed", "The model failed.")
-# TODO(2): more problems, in words of your own: BUSY (503), LATE (504), UNKNOWN_MODEL (404) and MISCONFIGURED
+# TODO(4): more problems, in words of your own: BUSY (503), LATE (504), UNKNOWN_MODEL (404) and MISCONFIGURED
 #          (500, its code has to be "misconfigured"). And a dict BY_STATUS from the status that the upstream
-#          answered with to one of them: 429 and 529, 408 and 504, 404, 401 and 403.
+#          answered with to one of them: 429 and 529, 408 and 504, 404, 401 and 403. (It is used by the next step.)
 
 
 def problem_of(error: APIError) -> Problem:
     """The table: what a caller is told of an exception of the SDK."""
-    # TODO(3): an APIStatusError has a status_code: look it up in BY_STATUS, with FAILED for all others. An
-    #          APITimeoutError has none, and is LATE.
+    # TODO(5): an APIStatusError has a status_code: look it up with BY_STATUS.get(…, FAILED), for most statuses
+    #          are not in it. An APITimeoutError has none, and is LATE.
     return FAILED
-
-
-# TODO(4): a function problem_response(request, problem) that returns a JSONResponse with the problem's status
-#          and the body {"error": {"code": …, "message": …, "request_id": request.state.request_id}}. A 503
-#          also has the header Retry-After: 5.
-
-
-# TODO(5): under @app.exception_handler(UpstreamFailed), a function that takes request and error. It writes one
-#          line into the log, logger.warning(…, exc_info=error), with the id in it, and returns the
-#          problem_response for error.problem.
 
 
 # TODO(6): under @app.exception_handler(RequestValidationError), a function that answers 422 with

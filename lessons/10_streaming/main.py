@@ -41,7 +41,7 @@ class GenerateRequest(BaseModel):
 
 # TODO(1): a dependency open_stream(request: GenerateRequest, client: Client), an `async def` with a `yield`:
 #          it opens client.messages.stream(model=…, max_tokens=…, messages=…) with `async with … as stream`,
-#          and yields the stream inside the block. Give it a name to be used as a parameter's type:
+#          and yields the stream inside the block (a `return` would close it). Give it a name to be used as a parameter's type:
 #          OpenStream = Annotated[AsyncMessageStream, Depends(open_stream)].
 
 
@@ -55,6 +55,6 @@ class GenerateRequest(BaseModel):
 #          stand in event.message, which is the whole message by then.
 
 
-# TODO(4): when the loop raises, whatever it is, or ends without a "message_stop": yield one ServerSentEvent
-#          with event="error", and the code and message that explain(error) gives. The exception goes into
-#          the log.
+# TODO(4): when the loop raises an Exception, whatever it is, or ends without a "message_stop": yield one
+#          ServerSentEvent with event="error". Its data: "code" and "message", the second and third of what
+#          explain(error) gives. The exception goes into the log.

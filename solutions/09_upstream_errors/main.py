@@ -58,6 +58,23 @@ class UpstreamFailed(Exception):
         self.problem = problem
 
 
+def problem_response(request: Request, problem: Problem) -> JSONResponse:
+    """The one shape of a failure."""
+    error = {
+        "code": problem.code,
+        "message": problem.message,
+        "request_id": request.state.request_id,
+    }
+    headers = {"Retry-After": "5"} if problem.status_code == 503 else None
+    return JSONResponse({"error": error}, status_code=problem.status_code, headers=headers)
+
+
+@app.exception_handler(UpstreamFailed)
+async def tell_of_upstream(request: Request, error: UpstreamFailed) -> JSONResponse:
+    logger.warning("Request %s: %s", request.state.request_id, error, exc_info=error)
+    return problem_response(request, error.problem)
+
+
 FAILED = Problem(502, "model_failed", "The model failed.")
 BUSY = Problem(503, "model_busy", "The model is busy. Try again in a few seconds.")
 LATE = Problem(504, "model_timeout", "The model did not answer in time.")
@@ -83,23 +100,6 @@ def problem_of(error: APIError) -> Problem:
     if isinstance(error, APITimeoutError):
         return LATE
     return FAILED
-
-
-def problem_response(request: Request, problem: Problem) -> JSONResponse:
-    """The one shape of a failure."""
-    error = {
-        "code": problem.code,
-        "message": problem.message,
-        "request_id": request.state.request_id,
-    }
-    headers = {"Retry-After": "5"} if problem.status_code == 503 else None
-    return JSONResponse({"error": error}, status_code=problem.status_code, headers=headers)
-
-
-@app.exception_handler(UpstreamFailed)
-async def tell_of_upstream(request: Request, error: UpstreamFailed) -> JSONResponse:
-    logger.warning("Request %s: %s", request.state.request_id, error, exc_info=error)
-    return problem_response(request, error.problem)
 
 
 @app.exception_handler(RequestValidationError)
