@@ -6,13 +6,16 @@ import secrets
 import socket
 import subprocess
 import sys
+import time
 import webbrowser
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from lessonkit.course import Lesson, LessonError
 
 FIRST_PORT = 8888
+LOOK_SECONDS = 0.1
 SILENT = {
     "Application.log_level": "ERROR",
     "LabApp.news_url": "None",
@@ -70,31 +73,47 @@ def _run(lesson: Lesson, page: str, layouts: Path) -> None:
     command = [sys.executable, "-m", "jupyterlab", *(f"--{name}={value}" for name, value in options.items())]
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         command.append("--allow-root")
-    if _browser():
-        print("JupyterLab opens in your browser. If it does not, open this address:")
-    else:
+    if not _browser():
         command.append("--no-browser")
-        print("No browser can be opened from here. Open this address in one:")
-    print(f"  http://localhost:{port}/{page}?token={token}")
-    print(
-        "JupyterLab runs until you press Ctrl-C here, or until `uv run lesson stop`; your files are saved all the same.",
-        flush=True,
-    )
     environment = os.environ | {
         "JUPYTER_TOKEN": token,
         "JUPYTERLAB_WORKSPACES_DIR": str(layouts),
     }
+    print("JupyterLab is starting …", flush=True)
     try:
-        status = subprocess.run(command, env=environment, check=False).returncode
+        process = subprocess.Popen(command, env=environment)
     except OSError as error:
         raise LessonError(f"JupyterLab could not be started ({error.strerror}). Try: uv sync") from error
+    try:
+        if _answers(port, process):
+            print(
+                "It is in your browser. If not, open this address:"
+                if _browser()
+                else "Open this address in a browser:"
+            )
+            print(f"  http://localhost:{port}/{page}?token={token}")
+            print(
+                "It runs until you press Ctrl-C here, or until `uv run lesson stop`; your files are saved all the same.",
+                flush=True,
+            )
+        status = process.wait()
     except KeyboardInterrupt:
+        process.wait()
         return
     if status not in (0, 130, -2, -15):
         raise LessonError(
             f"JupyterLab ended with status {status}. Its last lines above say why; without it, open the notebook "
             "in another editor and use: uv run lesson check"
         )
+
+
+def _answers(port: int, process: "subprocess.Popen[bytes]") -> bool:
+    """Wait until JupyterLab listens; False when it ended before."""
+    while process.poll() is None:
+        with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1.0):
+            return True
+        time.sleep(LOOK_SECONDS)
+    return False
 
 
 def _lay_out(lesson: Lesson, layouts: Path) -> str:

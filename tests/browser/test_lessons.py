@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx2
 import pytest
 from playwright.sync_api import Page, expect
-from tests.browser.studio import FRAME, Studio
+from tests.browser.studio import FRAME, TIMEOUT_MILLISECONDS, Studio
 
 from lessonkit.course import Course, Lesson
 
@@ -36,6 +36,12 @@ def test_a_lesson_in_the_studio(number: int, course: Path, start: Callable[[int]
     address = re.findall(r"http://127\.0\.0\.1:\d+", shown.text_content() or "")[0]
     answer = studio.try_out()
     assert answer["status"] == "200", answer
+
+    studio.write("app =")
+    frame = studio.page.frame_locator(FRAME).first
+    expect(frame.get_by_text("main.py does not load yet")).to_be_visible(timeout=TIMEOUT_MILLISECONDS)
+    studio.write(solution)
+    expect(frame.locator(".opblock-post").first).to_be_visible(timeout=TIMEOUT_MILLISECONDS)
 
     studio.menu("File", "Save Notebook")
     studio.restart_kernel()

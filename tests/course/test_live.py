@@ -70,8 +70,8 @@ def test_a_save_is_served(lesson: Lesson, web: httpx2.Client) -> None:
 
 def test_a_broken_save_says_why_and_the_next_one_recovers(lesson: Lesson, web: httpx2.Client) -> None:
     save(lesson, "app =")
-    wait_until(lambda: status(web) == 503)
-    assert "main.py line 1 is not valid Python" in web.get("/greeting").text
+    wait_until(lambda: "main.py line 1 is not valid Python" in web.get("/greeting").text)
+    assert status(web) == 503
     page = web.get("/docs", headers={"accept": "text/html"})
     assert "main.py line 1 is not valid Python" in page.text
     save(lesson, miniature.SOLUTION)

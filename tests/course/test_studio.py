@@ -15,7 +15,7 @@ from tests.course import miniature
 
 from lessonkit import doctor, lab
 from lessonkit.course import Lesson
-from lessonkit.notebook import check, diff, hint, serve
+from lessonkit.notebook import check, diff, hint, predict, serve
 from lessonkit.notebook import serving as serving_module
 
 COMMAND = [sys.executable, "-m", "lessonkit.command"]
@@ -66,6 +66,14 @@ def test_diff_comes_after_passing(lesson: Lesson) -> None:
 def test_code_that_ends_its_process_does_not_end_the_notebook(lesson: Lesson) -> None:
     (lesson.work / "main.py").write_text("import os\nos._exit(3)\n", encoding="utf-8")
     assert "ends the program" in repr(check())
+
+
+def test_a_guess_survives_when_its_cell_runs_again() -> None:
+    predict("Which status comes back?", 200, 422, guess=422)
+    again = predict("Which status comes back?", 200, 422)
+    assert repr(again.compare(422)) == "Measured: 422 (as you guessed)"
+    other = predict("Which status comes back?", 404, 500)
+    assert repr(other.compare(404)) == "Measured: 404 (no guess this time)"
 
 
 def test_outside_a_lesson_each_function_says_where_to_go(

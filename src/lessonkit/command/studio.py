@@ -45,7 +45,7 @@ def stop() -> None:
     from lessonkit.lab import stop_lab
 
     if stop_lab(find_course().work):
-        say("JupyterLab has ended. To go on: uv run lesson start")
+        say("JupyterLab has ended; you can close its page in the browser. To go on: uv run lesson start")
     else:
         say("No JupyterLab of this course runs.")
 

@@ -20,7 +20,7 @@ PREFIX = "/_lesson"
 # A page may load from the server that it came from and from nowhere else; frames of it are welcome.
 POLICY = "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:"
 # A page that is open follows a save that changes the documentation; what was typed survives every other save.
-_FOLLOW = """<script>
+FOLLOW = """<script>
 (() => {
   let known = null;
   setInterval(async () => {
@@ -69,7 +69,7 @@ def use_local_files() -> None:
 def _page(make: Any, files: Any, **options: Any) -> HTMLResponse:
     root = f"{_root.get()}{PREFIX}"
     page: HTMLResponse = make(**options | files(f"{root}/files"))
-    html = bytes(page.body).decode().replace("</body>", f"{_FOLLOW % root}</body>")
+    html = bytes(page.body).decode().replace("</body>", f"{FOLLOW % root}</body>")
     return HTMLResponse(html)
 
 

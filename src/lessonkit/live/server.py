@@ -6,6 +6,7 @@ when its standard input closes, which also happens when whoever started it is ki
 
 import asyncio
 import json
+import logging
 import os
 import socket
 import sys
@@ -19,7 +20,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from lessonkit.live.follower import Follower
 from lessonkit.live.handle import USUAL_PORT, Order
-from lessonkit.live.offline_docs import OfflineDocs
+from lessonkit.live.offline_docs import PREFIX, OfflineDocs
 from lessonkit.live.swap import Swap
 from lessonkit.targets import Target
 
@@ -60,6 +61,7 @@ async def _serve(order: Order, listening: socket.socket) -> None:
         _Proxied(OfflineDocs(swap)), lifespan="off", timeout_graceful_shutdown=GRACE_SECONDS
     )
     server = uvicorn.Server(config)
+    logging.getLogger("uvicorn.access").addFilter(lambda record: PREFIX not in record.getMessage())
     threading.Thread(target=_end_with_parent, args=(server,), daemon=True).start()
     serving = asyncio.create_task(server.serve([listening]))
     while not server.started and not serving.done():

@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.lifespan.on import LifespanOn
 
 from lessonkit.explanations import describe
-from lessonkit.live.offline_docs import PREFIX
+from lessonkit.live.offline_docs import FOLLOW, PREFIX
 from lessonkit.loader import LoadFailure, load
 from lessonkit.targets import Target
 
@@ -95,11 +95,12 @@ class Swap:
         accepts = dict(scope["headers"]).get(b"accept", b"").decode("latin-1")
         if "text/html" not in accepts:
             return PlainTextResponse(self.trouble + "\n", 503)
+        follow = f"{scope.get('root_path', '')}{PREFIX}"
         page = (
-            '<!doctype html><html lang="en"><title>main.py does not load</title><meta http-equiv="refresh" content="1">'
+            '<!doctype html><html lang="en"><title>main.py does not load</title>'
             '<body style="font-family:sans-serif;margin:2em"><h1>main.py does not load yet</h1>'
             f'<pre style="white-space:pre-wrap">{escape(self.trouble)}</pre>'
-            "<p>This page looks again by itself after each save.</p></body></html>"
+            f"<p>This page looks again by itself after each save.</p>{FOLLOW % follow}</body></html>"
         )
         return HTMLResponse(page, 503)
 

@@ -1,9 +1,6 @@
 """`check()`, `hint()` and `diff()`: the lesson's checks, its hints, and its solution beside one's own."""
 
-from concurrent.futures import ThreadPoolExecutor
-from concurrent.futures import wait as wait_for
 from html import escape
-from typing import Any
 
 from lessonkit.course import Lesson, LessonError, find_course
 from lessonkit.difference import LEGEND, SAME, differences
@@ -11,11 +8,10 @@ from lessonkit.hints import next_hint
 from lessonkit.notebook.here import here
 from lessonkit.notebook.report_html import as_html
 from lessonkit.notebook.shown import Shown, sentence
+from lessonkit.notebook.waiting import wait_with_a_bar
 from lessonkit.progress import Progress
 from lessonkit.report import CheckResult, Report
 from lessonkit.runner import Run
-
-PATIENCE_SECONDS = 0.4  # a run that is over by then needs no progress bar
 
 
 def check(target: str | None = None) -> Shown:
@@ -74,35 +70,15 @@ def _style(line: str) -> str:
 
 
 def _run(lesson: Lesson, target: str) -> Report:
-    """Run the checks; one that takes its time shows how far it is."""
-    passed: list[tuple[CheckResult, int]] = []
+    """Run the checks; a run that takes its time shows how far it is."""
+    ran: list[tuple[CheckResult, int]] = []
 
-    def work() -> Report:
-        return Run(lesson, target, on_check=lambda one, of: passed.append((one, of))).report()
+    def progress() -> tuple[str, int, int]:
+        if not ran:
+            return "The checks are starting", 0, 0
+        done, of = len(ran), ran[-1][1]
+        return f"{done} of {of} checks ran", done, of
 
-    with ThreadPoolExecutor(1) as pool:
-        running = pool.submit(work)
-        bar: Any = None
-        while wait_for([running], PATIENCE_SECONDS).not_done:
-            bar = _show_bar(bar, len(passed), passed[-1][1] if passed else 0)
-        if bar is not None:
-            bar.update(Shown("", ""))
-        return running.result()
-
-
-def _show_bar(bar: Any, done: int, of: int) -> Any:
-    """Draw the progress of a run, or draw it anew; None where there is no notebook to draw in."""
-    try:
-        from IPython import get_ipython
-        from IPython.display import display
-    except ImportError:
-        return None
-    if not hasattr(get_ipython(), "kernel"):
-        return None
-    says = f"{done} of {of} checks ran" if of else "The checks are starting"
-    size = f'value="{done}" max="{of}"' if of else ""
-    drawn = Shown(f'<label>{says} <progress {size} aria-label="{says}"></progress></label>', f"{says} …")
-    if bar is None:
-        return display(drawn, display_id=True)  # type: ignore[no-untyped-call]
-    bar.update(drawn)
-    return bar
+    return wait_with_a_bar(
+        lambda: Run(lesson, target, on_check=lambda one, of: ran.append((one, of))).report(), progress
+    )

@@ -5,6 +5,8 @@ from typing import Any
 
 from lessonkit.notebook.shown import Shown
 
+_asked: dict[str, "Prediction"] = {}
+
 
 class Prediction:
     """A guess that was taken before a cell is run. `compare(measured)` sets it beside what came out."""
@@ -60,6 +62,12 @@ class Prediction:
 def predict(question: str, *options: object, guess: object = None) -> Prediction:
     """Ask for a guess before the next cell is run: buttons in a notebook, `guess=` everywhere else.
 
-    Keep what it returns and call `compare(measured)` on it after the measurement.
+    Keep what it returns and call `compare(measured)` on it after the measurement. A guess survives when
+    its cell is run again, which the keyboard does easily.
     """
-    return Prediction(question, tuple(map(str, options)), None if guess is None else str(guess))
+    asked = Prediction(question, tuple(map(str, options)), None if guess is None else str(guess))
+    before = _asked.get(question)
+    if asked.guess is None and before is not None and before.guess in asked.options:
+        asked.guess = before.guess
+    _asked[question] = asked
+    return asked

@@ -2,7 +2,7 @@
 
 from html import escape
 
-from lessonkit.course import Lesson
+from lessonkit.course import Course, Lesson
 from lessonkit.report import CheckResult, Report, parts, shorten
 
 _GOOD = "color:var(--jp-success-color0,#1b5e20)"
@@ -17,9 +17,10 @@ def as_html(report: Report, lesson: Lesson) -> str:
     done = f"{report.passed} of {report.total} checks pass"
     caption = f"Lesson {lesson.number} · {escape(lesson.title)}: {done}"
     pairs = zip((None, *report.checks), report.checks, strict=False)
-    rows = "".join(_part(above, one) + _row(one) for above, one in pairs)
+    rows = "".join(_part(before, one) + _row(one) for before, one in pairs)
+    above = "Every check" if report.failures and report.error is None else caption
     table = (
-        f'<table style="margin:0"><caption style="{_LEFT};font-weight:bold">{caption}</caption>'
+        f'<table style="margin:0"><caption style="{_LEFT};font-weight:bold">{above}</caption>'
         f'<thead><tr><th scope="col" style="{_LEFT}">Verdict</th><th scope="col" style="{_LEFT}">Check</th>'
         f'<th scope="col" style="{_LEFT}">Operation</th></tr></thead><tbody>{rows}</tbody></table>'
     )
@@ -31,8 +32,14 @@ def as_html(report: Report, lesson: Lesson) -> str:
             f"<details><summary>✗ {escape(one.title)}</summary>{_box(one.title, one.message or '')}</details>"
             for one in others
         )
-        return table + _box(first.title, first.message or "") + more
-    return f'{table}<p style="{_GOOD}"><b>✓ All {report.total} checks pass.</b></p>'
+        return f"<p><b>{caption}</b></p>{_box(first.title, first.message or '')}{table}{more}"
+    return f'{table}<p style="{_GOOD}"><b>✓ All {report.total} checks pass.</b></p><p>{escape(_onward(lesson))}</p>'
+
+
+def _onward(lesson: Lesson) -> str:
+    later = [one for one in Course(lesson.root).lessons() if one.number > lesson.number]
+    following = f" Then, in a terminal: uv run lesson start {later[0].number}" if later else ""
+    return f"diff() shows our solution beside yours.{following}"
 
 
 def _part(above: CheckResult | None, one: CheckResult) -> str:
@@ -47,8 +54,8 @@ def _row(one: CheckResult) -> str:
         f'<span style="{_GOOD}">✓ passed</span>' if one.passed else f'<span style="{_BAD}">✗ failed</span>'
     )
     return (
-        f'<tr><td style="{_LEFT}">{verdict}</td><td style="{_LEFT}">{escape(one.title)}</td>'
-        f'<td style="{_LEFT}"><code>{escape(one.operation)}</code></td></tr>'
+        f'<tr><td style="{_LEFT};white-space:nowrap">{verdict}</td><td style="{_LEFT}">{escape(one.title)}</td>'
+        f'<td style="{_LEFT};white-space:nowrap"><code>{escape(one.operation)}</code></td></tr>'
     )
 
 

@@ -8,8 +8,10 @@ from urllib.parse import urlsplit
 from lessonkit.course import LessonError
 from lessonkit.live import LiveServer
 from lessonkit.live import serve as start
+from lessonkit.live.handle import USUAL_PORT
 from lessonkit.notebook.here import here
 from lessonkit.notebook.shown import Shown, sentence
+from lessonkit.notebook.waiting import wait_with_a_bar
 
 HEIGHT_PIXELS = 600
 
@@ -26,7 +28,12 @@ class Served(Shown):
             f'width="100%" height="{HEIGHT_PIXELS}" style="border:1px solid currentColor"></iframe>'
         )
         whose = "" if server.process else " (started elsewhere)"
-        prints = f" {server.note}".rstrip() + (
+        taken = (
+            ""
+            if server.url.endswith(f":{USUAL_PORT}")
+            else f" Port {USUAL_PORT}, which the curl lines of a report name, was taken."
+        )
+        prints = f"{taken} {server.note}".rstrip() + (
             f" What it prints goes to {server.log.name}." if server.log else ""
         )
         link = (
@@ -55,7 +62,12 @@ def serve(page: str = "/docs", **variables: str) -> Shown:
     """
     try:
         at = here()
-        return Served(start(at.lesson, at.folder, log=at.folder / "server.log", variables=variables), page)
+        log = at.folder / "server.log"
+        server = wait_with_a_bar(
+            lambda: start(at.lesson, at.folder, log=log, variables=variables),
+            lambda: ("Your app is starting", 0, 0),
+        )
+        return Served(server, page)
     except LessonError as error:
         return sentence(str(error))
 
