@@ -22,7 +22,7 @@ POLICY = "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:"
 # A page that is open follows a save that changes the documentation; what was typed survives every other save.
 FOLLOW = """<script>
 (() => {
-  let known = null;
+  let known = %s;
   setInterval(async () => {
     const version = await fetch("%s/version").then((reply) => reply.text()).catch(() => null);
     if (version && known && version !== known) location.reload();
@@ -69,7 +69,7 @@ def use_local_files() -> None:
 def _page(make: Any, files: Any, **options: Any) -> HTMLResponse:
     root = f"{_root.get()}{PREFIX}"
     page: HTMLResponse = make(**options | files(f"{root}/files"))
-    html = bytes(page.body).decode().replace("</body>", f"{FOLLOW % root}</body>")
+    html = bytes(page.body).decode().replace("</body>", f"{FOLLOW % ('null', root)}</body>")
     return HTMLResponse(html)
 
 

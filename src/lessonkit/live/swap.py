@@ -95,7 +95,7 @@ class Swap:
         accepts = dict(scope["headers"]).get(b"accept", b"").decode("latin-1")
         if "text/html" not in accepts:
             return PlainTextResponse(self.trouble + "\n", 503)
-        follow = f"{scope.get('root_path', '')}{PREFIX}"
+        follow = (json.dumps(self._version()), f"{scope.get('root_path', '')}{PREFIX}")
         page = (
             '<!doctype html><html lang="en"><title>main.py does not load</title>'
             '<body style="font-family:sans-serif;margin:2em"><h1>main.py does not load yet</h1>'
