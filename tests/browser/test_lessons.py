@@ -43,6 +43,7 @@ def test_a_lesson_in_the_studio(number: int, course: Path, start: Callable[[int]
     studio.write(solution)
     expect(frame.locator(".opblock-post").first).to_be_visible(timeout=TIMEOUT_MILLISECONDS)
 
+    studio.cell("serve()").locator(".cm-content").click()
     studio.menu("File", "Save Notebook")
     studio.restart_kernel()
     assert gone(address), "the server outlives the kernel that started it"

@@ -1,6 +1,6 @@
 """The README's pictures of the studio, taken from a real one.
 
-`PICTURES=.github/pictures uv run pytest tests/browser -k pictures` takes them anew.
+`PICTURES=.github/pictures uv run pytest tests/browser -k pictures -m ""` takes them anew.
 """
 
 import os
@@ -14,6 +14,8 @@ from tests.browser.studio import FRAME, Studio
 
 from lessonkit.course import Course
 from lessonkit.targets import open_target
+
+pytestmark = pytest.mark.exhaustive  # CI need not take pictures
 
 MOST_BYTES = 200_000
 COLOURS = 96

@@ -22,7 +22,7 @@ def test_notebook_runs(
 
 
 @pytest.mark.thorough
-@pytest.mark.parametrize(("lesson", "target"), CASES)
+@pytest.mark.parametrize(("lesson", "target"), CASES[1::8])  # of every fourth lesson, beside its solution
 def test_notebook_runs_in_a_new_kernel(
     lesson: Lesson, target: str, new_kernels: Callable[[Lesson, str], dict[str, str]]
 ) -> None:

@@ -13,25 +13,26 @@ from lessonkit.nulls import NULL_APPS
 from lessonkit.report import Report
 from lessonkit.suite import checks_of
 
-FIRST_MISTAKES = (
-    4  # of each lesson; the others are marked `thorough`, as most answers are, and CI runs them too
-)
-FIRST_ANSWERS = 2
+# How many targets of a kind `uv run pytest` tries of each lesson, and how many CI tries as well (`-m thorough`). The rest
+# is marked `exhaustive`: an author tries everything with `-m ""`. One that starts processes counts for many.
+QUICK = {"mistake": 4, "answer": 2}
+THOROUGH = {"mistake": 24, "answer": 5}
+THOROUGH_SLOW = 4
 
 
 def cases(lesson: Lesson) -> Iterator[ParameterSet]:
-    first = {"mistake": FIRST_MISTAKES, "answer": FIRST_ANSWERS}
     starting = {check.name for check in checks_of(lesson) if check.starts_processes}
     slow = {
         one.target for one in read_mistakes(lesson) if starting & {*one.caught_by, *_right(one, starting)}
     }
     seen: Counter[str] = Counter()
     for target in truth.targets(lesson):
-        kind = target.partition(":")[0]
+        kind = "slow" if target in slow else target.partition(":")[0]
         seen[kind] += 1
-        marks = (
-            [pytest.mark.thorough] if seen[kind] > first.get(kind, len(NULL_APPS)) or target in slow else []
-        )
+        marks = []
+        if kind == "slow" or seen[kind] > QUICK.get(kind, len(NULL_APPS)):
+            tried = THOROUGH_SLOW if kind == "slow" else THOROUGH[kind]
+            marks = [pytest.mark.thorough if seen[kind] <= tried else pytest.mark.exhaustive]
         yield pytest.param(lesson, target, id=f"{lesson.name}-{target}", marks=marks)
 
 
