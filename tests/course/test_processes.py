@@ -15,6 +15,8 @@ from lessonkit.processes import Program, serving
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "killpg"), reason="processes of Linux and macOS")
 
+pytestmark = pytest.mark.thorough  # each test starts programs of its own
+
 SERVER = """
 import os
 import subprocess
