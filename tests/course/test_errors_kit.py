@@ -113,7 +113,7 @@ def test_app_that_does_not_start_anew_is_told(lesson: Lesson) -> None:
         'app = FastAPI()\nif os.environ.get("NAME") == "Ada":\n    raise KeyError("NAME")',
     )
     message = failed(run(lesson, "solution"))["test_anew"]
-    assert "Expected: the app to start with NAME=Ada" in message
+    assert "Expected: main.py to be imported with NAME=Ada" in message
     assert "KeyError" in message
 
 
