@@ -13,7 +13,9 @@ from tests.browser.studio import FRAME, TIMEOUT_MILLISECONDS, Studio
 from lessonkit.course import Course, Lesson
 
 
-@pytest.mark.parametrize("number", [1, 5, 6, 8])
+@pytest.mark.parametrize(
+    "number", [1, 8, *(pytest.param(number, marks=pytest.mark.exhaustive) for number in (5, 6))]
+)
 def test_a_lesson_in_the_studio(number: int, course: Path, start: Callable[[int], Page]) -> None:
     lesson: Lesson = Course(course).lesson(str(number))
     studio = Studio(start(number))

@@ -117,6 +117,7 @@ def _short_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(handle, "LOAD_SECONDS", 3.0)
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("_short_limit")
 def test_endless_loops_are_told_and_left_by_the_next_save(
     lesson: Lesson, web: httpx2.Client, server: LiveServer

@@ -8,7 +8,12 @@ import pytest
 from lessonkit.course import Lesson, find_course
 
 CASES = [
-    pytest.param(lesson, target, id=f"{lesson.name}-{target}")
+    pytest.param(
+        lesson,
+        target,
+        id=f"{lesson.name}-{target}",
+        marks=[pytest.mark.thorough] if target == "starter" else [],
+    )
     for lesson in find_course().lessons()
     for target in ("starter", "solution")
 ]
@@ -21,8 +26,8 @@ def test_notebook_runs(
     shows_what_it_should(lesson, target, notebooks(lesson, target))
 
 
-@pytest.mark.thorough
-@pytest.mark.parametrize(("lesson", "target"), CASES[1::8])  # of every fourth lesson, beside its solution
+@pytest.mark.exhaustive
+@pytest.mark.parametrize(("lesson", "target"), CASES)
 def test_notebook_runs_in_a_new_kernel(
     lesson: Lesson, target: str, new_kernels: Callable[[Lesson, str], dict[str, str]]
 ) -> None:

@@ -15,9 +15,9 @@ from lessonkit.suite import checks_of
 
 # How many targets of a kind `uv run pytest` tries of each lesson, and how many CI tries as well (`-m thorough`). The rest
 # is marked `exhaustive`: an author tries everything with `-m ""`. One that starts processes counts for many.
-QUICK = {"mistake": 4, "answer": 2}
-THOROUGH = {"mistake": 12, "answer": 3}
-THOROUGH_SLOW = 2
+QUICK = {"mistake": 2, "answer": 1}
+THOROUGH = {"mistake": 8, "answer": 3}
+THOROUGH_SLOW = 1
 
 
 def cases(lesson: Lesson) -> Iterator[ParameterSet]:
