@@ -35,7 +35,7 @@ class Kernel:
         prologue = f"from {__name__} import as_new\nas_new({str(folder)!r}, {str(root)!r})"
         opening = v4.new_notebook(cells=[v4.new_code_cell(prologue)])  # type: ignore[no-untyped-call]
         for part in (opening, notebook):
-            self._client(part, allow_errors=part is notebook).execute(env=dict(os.environ))
+            self._client(part, allow_errors=part is notebook).execute(env=_own_environment())
 
     def close(self) -> None:
         """End the kernel."""
@@ -69,6 +69,12 @@ def run_notebook(lesson: Lesson, target: str, kernel: Kernel | None = None) -> d
             if kernel is None:
                 used.close()
     return {cell["id"]: _shown(cell) for cell in notebook.cells if cell["cell_type"] == "code"}
+
+
+def _own_environment() -> dict[str, str]:
+    """This process's variables, but for those that a run which starts just now sets for its child."""
+    passing = ("PYTHONSAFEPATH", "LESSONKIT_PRELOAD")
+    return {name: value for name, value in os.environ.items() if name not in passing}
 
 
 def as_new(folder: str, root: str) -> None:
