@@ -11,11 +11,11 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from types import ModuleType
 from typing import Any
 
 import pytest
 
+from lessonkit.loader import lies_in
 from lessonkit.plugin import CHECKS, NOTES
 
 FIRST_DAY = datetime(2040, 1, 1, 12, 0, 20, tzinfo=UTC).timestamp()  # 20 seconds into a minute
@@ -58,7 +58,7 @@ def clock(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> It
     day = request.session.stash.setdefault(_DAYS, 0) + 1
     request.session.stash[_DAYS] = day
     passed = day * DAY_SECONDS
-    folder = str(request.config.stash[CHECKS].session(request.node).folder)
+    folder = request.config.stash[CHECKS].session(request.node).folder
     notes = request.node.stash.setdefault(NOTES, [])
     with time_machine.travel(FIRST_DAY + passed, tick=False) as traveller:
         moved = Clock(traveller, notes, passed)
@@ -66,10 +66,10 @@ def clock(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> It
             ("monotonic", _real_monotonic, lambda: moved.monotonic),
             ("monotonic_ns", _real_monotonic_ns, lambda: int(moved.monotonic * 1e9)),
         ):
-            shown = _for_files_in(folder, real, told)
+            shown = _for_files_in(str(folder), real, told)
             monkeypatch.setattr(time, name, shown)
             for module in list(sys.modules.values()):
-                if _lies_in(module, folder):
+                if lies_in(module, folder):
                     for alias in [alias for alias, value in vars(module).items() if value is real]:
                         monkeypatch.setattr(module, alias, shown)
         yield moved
@@ -82,7 +82,3 @@ def _for_files_in(folder: str, real: Callable[[], Any], told: Callable[[], Any])
         return told() if sys._getframe(1).f_code.co_filename.startswith(folder) else real()
 
     return now
-
-
-def _lies_in(module: ModuleType, folder: str) -> bool:
-    return str(getattr(module, "__file__", None) or "").startswith(folder)

@@ -91,6 +91,10 @@ class Course:
         names = sorted(path.name for path in folder.iterdir() if path.is_dir())
         return [Lesson(name, self.root) for name in names if NAME.match(name)]
 
+    def after(self, lesson: Lesson) -> Lesson | None:
+        """The lesson that comes next; None after the last one."""
+        return next((one for one in self.lessons() if one.number > lesson.number), None)
+
     def lesson(self, wanted: str) -> Lesson:
         """The lesson called `1`, `01`, `01_prediction_request` or `prediction_request`.
 

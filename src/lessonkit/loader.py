@@ -80,12 +80,12 @@ def load(target: Target, *, optimization: int = 0) -> ModuleType:
 @contextmanager
 def modules_of(folder: Path) -> Iterator[None]:
     """Keep the modules that were loaded from `folder`: afterwards they are what they were before."""
-    before = {name: module for name, module in sys.modules.copy().items() if _lies_in(module, folder)}
+    before = {name: module for name, module in sys.modules.copy().items() if lies_in(module, folder)}
     path, finder = sys.path[:], sys.path_importer_cache.get(str(folder))
     try:
         yield
     finally:
-        for name in [name for name, module in sys.modules.copy().items() if _lies_in(module, folder)]:
+        for name in [name for name, module in sys.modules.copy().items() if lies_in(module, folder)]:
             del sys.modules[name]
         sys.modules.update(before)
         sys.path[:] = path
@@ -100,11 +100,12 @@ def _forget_earlier() -> None:
     folder = Path(str(earlier.__file__)).parent
     sys.path[:] = [entry for entry in sys.path if entry != str(folder)]
     for name, module in sys.modules.copy().items():
-        if _lies_in(module, folder):
+        if lies_in(module, folder):
             del sys.modules[name]
 
 
-def _lies_in(module: ModuleType, folder: Path) -> bool:
+def lies_in(module: ModuleType, folder: Path) -> bool:
+    """Whether a module was loaded from a file below `folder`."""
     file = getattr(module, "__file__", None)
     return bool(file) and str(file).startswith(f"{folder}{os.sep}")
 

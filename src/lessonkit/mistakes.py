@@ -27,7 +27,8 @@ class Mistake:
 
     `caught_by` lists every check that must fail, by name; all others must pass. `says` are texts that
     the first failing check's message must contain. `may_also_fail` lists checks that fail or pass with the
-    speed of the machine.
+    speed of the machine. `planted` says what is wrong with the service where the learner's own tests are
+    to find it; of a right answer, that they are to accept it.
     """
 
     lesson: str
@@ -39,6 +40,7 @@ class Mistake:
     may_also_fail: tuple[str, ...] = ()
     changes: tuple[Change, ...] = ()
     code: str | None = None
+    planted: str = ""
 
     @property
     def target(self) -> str:
@@ -94,4 +96,5 @@ def _read(lesson: Lesson, kind: str, table: dict[str, Any]) -> Mistake:
         may_also_fail=tuple(table.get("may_also_fail", [])),
         changes=tuple(Change(one.get("file", "main.py"), one["old"], one["new"]) for one in changes),
         code=table["code"] if kind == "answer" else None,
+        planted=str(table.get("planted", "")),
     )

@@ -10,11 +10,9 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import tomllib
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -80,7 +78,7 @@ class Planted:
         self._folder = folder
         self._time_scale = time_scale
         self._known: dict[str, TestRun] = {}
-        self._tables = _marked(lesson)
+        self._services = {one.name: one for one in read_mistakes(lesson) if one.planted}
 
     @property
     def file(self) -> Path:
@@ -92,13 +90,13 @@ class Planted:
 
     def right(self) -> dict[str, TestRun]:
         """Their tests on services that keep the contract."""
-        return self._run(["solution", *self._tables["answer"]])
+        return self._run(["solution", *(one.name for one in self._services.values() if one.kind == "answer")])
 
     def faults(self) -> list[Fault]:
         """Their tests on each faulty service."""
-        words = self._tables["mistake"]
-        runs = self._run(list(words))
-        return [Fault(name, words[name], runs[name]) for name in words]
+        faulty = [one for one in self._services.values() if one.kind == "mistake"]
+        runs = self._run([one.name for one in faulty])
+        return [Fault(one.name, one.planted, runs[one.name]) for one in faulty]
 
     def _run(self, names: list[str]) -> dict[str, TestRun]:
         missing = [name for name in names if name not in self._known]
@@ -114,8 +112,8 @@ class Planted:
         """Put a service into `folder`, with the learner's tests beside it."""
         source = self._folder if name == "own" else self._lesson.solution
         shutil.copytree(source, folder, ignore=shutil.ignore_patterns("__pycache__", ".*", "*.ipynb"))
-        if name not in ("own", "solution"):
-            next(one for one in read_mistakes(self._lesson) if one.name == name).apply(folder)
+        if name in self._services:
+            self._services[name].apply(folder)
         for file in OF_THE_LEARNER:
             (folder / file).unlink(missing_ok=True)
             with suppress(FileNotFoundError):
@@ -133,15 +131,6 @@ def planted(request: pytest.FixtureRequest) -> Planted:
     if _KEPT not in request.session.stash:
         request.session.stash[_KEPT] = Planted(session.lesson, session.folder, checks.time_scale)
     return request.session.stash[_KEPT]
-
-
-def _marked(lesson: Lesson) -> dict[str, dict[str, str]]:
-    """The names of the mistakes and answers that are marked as planted, with their words."""
-    tables: dict[str, Any] = tomllib.loads(lesson.mistakes.read_text(encoding="utf-8"))
-    return {
-        kind: {one["name"]: str(one["planted"]) for one in tables.get(kind, []) if one.get("planted")}
-        for kind in ("mistake", "answer")
-    }
 
 
 def _run_tests(folders: dict[str, Path], seconds: float) -> dict[str, TestRun]:

@@ -18,6 +18,7 @@ from contextlib import contextmanager, suppress
 import pytest
 
 from lessonkit.course import Lesson
+from lessonkit.processes import free_port
 
 PROGRAM = "redis-server"
 FIXTURE = "redis_url"
@@ -71,7 +72,7 @@ def running() -> Iterator[str]:
         raise RuntimeError(f"{PROGRAM} is not installed, and CI leaves no check out")
     with tempfile.TemporaryDirectory(prefix="lesson-") as folder:
         for _ in range(TRIES):
-            port = _free_port()
+            port = free_port()
             options = ["--bind", "127.0.0.1", "--port", str(port), "--dir", folder, "--save", ""]
             keeper = subprocess.Popen(
                 [sys.executable, "-S", "-E", "-c", _KEEPER, program, *options, "--appendonly", "no"],
@@ -93,13 +94,6 @@ def redis_url() -> Iterator[str]:
     """The URL of a Redis that this check has for itself."""
     with running() as url:
         yield url
-
-
-def _free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        port: int = one.getsockname()[1]
-        return port
 
 
 def _answers(port: int) -> bool:

@@ -136,5 +136,5 @@ def _next(report: Report, lesson: Lesson) -> Text:
 
 def _onward(lesson: Lesson) -> str:
     """How to go on from a lesson that is done: with the one after it."""
-    later = [one for one in Course(lesson.root).lessons() if one.number > lesson.number]
-    return f"Go on: uv run lesson start {later[0].number}" if later else "This was the last lesson."
+    later = Course(lesson.root).after(lesson)
+    return f"Go on: uv run lesson start {later.number}" if later else "This was the last lesson."

@@ -72,13 +72,18 @@ def new_kernels(request: pytest.FixtureRequest) -> Iterator[Callable[[Lesson, st
 def _side_by_side(
     request: pytest.FixtureRequest, fixture: str, work: Callable[[Lesson, str], Result]
 ) -> Iterator[Callable[[Lesson, str], Result]]:
-    """Start `work(lesson, target)` for every selected test that asks for `fixture`, a few at a time."""
+    """Start `work(lesson, target)` for every selected test that asks for `fixture`, a few at a time.
+
+    The last lessons take the longest, so they go first.
+    """
     cases: list[tuple[Any, Any]] = [
         (item.callspec.params["lesson"], item.callspec.params["target"])
         for item in request.session.items
         if isinstance(item, pytest.Function) and fixture in item.fixturenames
     ]
     with ThreadPoolExecutor(WORKERS) as pool:
-        futures = {(lesson.name, target): pool.submit(work, lesson, target) for lesson, target in cases}
+        futures = {
+            (lesson.name, target): pool.submit(work, lesson, target) for lesson, target in reversed(cases)
+        }
         yield lambda lesson, target: futures[lesson.name, target].result()
         pool.shutdown(cancel_futures=True)

@@ -6,20 +6,23 @@ from collections.abc import Callable
 import pytest
 
 from lessonkit.course import Lesson, find_course
+from lessonkit.suite import checks_of
 
-CASES = [
-    pytest.param(
-        lesson,
-        target,
-        id=f"{lesson.name}-{target}",
-        marks=[pytest.mark.thorough] if target == "starter" else [],
-    )
-    for lesson in find_course().lessons()
-    for target in ("starter", "solution")
+
+def quick(lesson: Lesson, target: str) -> bool:
+    """Whether `uv run pytest` runs it; the rest takes minutes, and CI has them."""
+    return target == "solution" and not any(check.starts_processes for check in checks_of(lesson))
+
+
+ALL = [(lesson, target) for lesson in find_course().lessons() for target in ("starter", "solution")]
+NAMES = [f"{lesson.name}-{target}" for lesson, target in ALL]
+MARKED = [
+    pytest.param(*case, id=name, marks=[] if quick(*case) else [pytest.mark.thorough])
+    for case, name in zip(ALL, NAMES, strict=True)
 ]
 
 
-@pytest.mark.parametrize(("lesson", "target"), CASES)
+@pytest.mark.parametrize(("lesson", "target"), MARKED)
 def test_notebook_runs(
     lesson: Lesson, target: str, notebooks: Callable[[Lesson, str], dict[str, str]]
 ) -> None:
@@ -27,7 +30,7 @@ def test_notebook_runs(
 
 
 @pytest.mark.exhaustive
-@pytest.mark.parametrize(("lesson", "target"), CASES)
+@pytest.mark.parametrize(("lesson", "target"), ALL, ids=NAMES)
 def test_notebook_runs_in_a_new_kernel(
     lesson: Lesson, target: str, new_kernels: Callable[[Lesson, str], dict[str, str]]
 ) -> None:

@@ -91,11 +91,11 @@ class Watch:
                 "Not yet: the checks of this lesson do not all pass. [h] gives a hint.", markup=False
             )
             return
-        later = [one for one in self.course.lessons() if one.number > self.lesson.number]
-        if not later:
+        later = self.course.after(self.lesson)
+        if later is None:
             self._out.print("This was the last lesson.")
             return
-        self.lesson, self.report = later[0], None
+        self.lesson, self.report = later, None
         start(self.lesson)
         self._out.print(f"Lesson {self.lesson.number} is in {self.lesson.work}; edit its main.py.")
         self._events.put_nowait("save")

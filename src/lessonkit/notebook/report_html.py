@@ -37,8 +37,8 @@ def as_html(report: Report, lesson: Lesson) -> str:
 
 
 def _onward(lesson: Lesson) -> str:
-    later = [one for one in Course(lesson.root).lessons() if one.number > lesson.number]
-    following = f" Then, in a terminal: uv run lesson start {later[0].number}" if later else ""
+    later = Course(lesson.root).after(lesson)
+    following = f" Then, in a terminal: uv run lesson start {later.number}" if later else ""
     return f"diff() shows our solution beside yours.{following}"
 
 
