@@ -74,7 +74,7 @@ def main() -> None:
         while waiting or running:
             while waiting and len(running) < AT_ONCE:
                 name, folder = waiting.pop(0)
-                running.append(_Run.start(name, folder, order["seconds"]))
+                running.append(_Run.start(name, folder, order["seconds"], results))
             pipes = [run.pipe for run in running]
             left = max(0.0, min(run.due for run in running) - time.monotonic())
             ready, _, _ = select.select([*pipes, 0], [], [], left)
@@ -100,11 +100,13 @@ class _Run:
     told: bytes = b""
 
     @classmethod
-    def start(cls, name: str, folder: str, seconds: float) -> "_Run":
+    def start(cls, name: str, folder: str, seconds: float, results: int) -> "_Run":
         out, into = os.pipe()
         pid = os.fork()
         if pid == 0:
+            os.setsid()  # what the tests leave running ends with them, and keeps nobody waiting
             os.close(out)
+            os.close(results)
             _child(folder, into)
         os.close(into)
         return cls(name, pid, out, time.monotonic() + seconds)
@@ -116,9 +118,10 @@ class _Run:
         return not data or len(self.told) > MOST_TOLD_BYTES or b'"outcome"' in self.told
 
     def end(self) -> dict[str, Any]:
-        """Kill the child, and return its result, or what it was at when it had none."""
-        with suppress(OSError):
-            os.kill(self.pid, signal.SIGKILL)
+        """Kill the child and what it started, and return its result, or what it was at when it had none."""
+        for kill in (os.killpg, os.kill):  # in its first moment it leads no group yet
+            with suppress(OSError):
+                kill(self.pid, signal.SIGKILL)
         os.waitpid(self.pid, 0)
         os.close(self.pipe)
         return _result(self.told, hung=time.monotonic() > self.due)
