@@ -175,6 +175,8 @@ def test_the_version_of_the_documentation_follows_the_schema_alone(
     lesson: Lesson, web: httpx2.Client
 ) -> None:
     first = web.get("/_lesson/version").text
+    shown = web.get("/docs").text
+    assert f'known = "{first}"' in shown  # a page knows what it shows, whenever it looks first
     save(lesson, miniature.SOLUTION.replace("hello", "good day"))
     wait_until(lambda: web.get("/greeting").json() == {"text": "good day you"})
     assert web.get("/_lesson/version").text == first

@@ -1,5 +1,7 @@
 """`/docs` and `/redoc` without the internet: their scripts come from this machine, not from a CDN."""
 
+import json
+from collections.abc import Callable
 from contextvars import ContextVar
 from functools import partial
 from pathlib import Path
@@ -13,9 +15,8 @@ from starlette.responses import HTMLResponse
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-FILES = Path(str(fastapi_offline.__file__)).with_name(
-    "static"
-)  # Swagger UI and ReDoc, as their makers publish them
+# Swagger UI and ReDoc, as their makers publish them
+FILES = Path(str(fastapi_offline.__file__)).with_name("static")
 PREFIX = "/_lesson"
 # A page may load from the server that it came from and from nowhere else; frames of it are welcome.
 POLICY = "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:"
@@ -24,13 +25,14 @@ FOLLOW = """<script>
 (() => {
   let known = %s;
   setInterval(async () => {
-    const version = await fetch("%s/version").then((reply) => reply.text()).catch(() => null);
+    const version = await fetch("%s/version").then((reply) => reply.ok ? reply.text() : null).catch(() => null);
     if (version && known && version !== known) location.reload();
     known = version || known;
   }, 1000);
 })();
 </script>"""
 
+VERSION: ContextVar[Callable[[], str]] = ContextVar("version", default=lambda: "")  # of the app that answers
 _root: ContextVar[str] = ContextVar("root", default="")
 
 
@@ -69,7 +71,8 @@ def use_local_files() -> None:
 def _page(make: Any, files: Any, **options: Any) -> HTMLResponse:
     root = f"{_root.get()}{PREFIX}"
     page: HTMLResponse = make(**options | files(f"{root}/files"))
-    html = bytes(page.body).decode().replace("</body>", f"{FOLLOW % ('null', root)}</body>")
+    follow = FOLLOW % (json.dumps(VERSION.get()()), root)
+    html = bytes(page.body).decode().replace("</body>", f"{follow}</body>")
     return HTMLResponse(html)
 
 

@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.lifespan.on import LifespanOn
 
 from lessonkit.explanations import describe
-from lessonkit.live.offline_docs import FOLLOW, PREFIX
+from lessonkit.live.offline_docs import FOLLOW, PREFIX, VERSION
 from lessonkit.loader import LoadFailure, load
 from lessonkit.targets import Target
 
@@ -45,6 +45,7 @@ class Swap:
             await self._refusal(scope)(scope, receive, send)
         else:
             scope["state"] = self._lifespan.state.copy()
+            VERSION.set(self._version)
             await self._app(scope, receive, send)
 
     async def load(self) -> None:
