@@ -263,6 +263,7 @@ def test_a_real_server_answers_and_ends_with_its_block() -> None:
     assert not _lives(processes[0])
 
 
+@pytest.mark.thorough
 def test_a_real_server_ends_with_the_process_that_started_it() -> None:
     program = (
         "import os, sys\nfrom lessonkit.real_server import served\n"

@@ -167,7 +167,16 @@ def test_command_ends_with_status_1(name: str, course: Course, tmp_path: Path) -
     assert "Traceback" not in done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("name", ["exit_at_import", "hard_exit_in_handler", "patches_the_client", "latin_1"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "hard_exit_in_handler",
+        *(
+            pytest.param(name, marks=pytest.mark.thorough)
+            for name in ("exit_at_import", "patches_the_client", "latin_1")
+        ),
+    ],
+)
 def test_plain_pytest_gives_the_same_verdict(name: str, course: Course, tmp_path: Path) -> None:
     data, says = CASES[name]
     written(tmp_path, data)

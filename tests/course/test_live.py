@@ -19,6 +19,8 @@ from lessonkit.course import Lesson, LessonError
 from lessonkit.live import LiveServer, handle, serve
 from lessonkit.packages import packages_of
 
+pytestmark = pytest.mark.thorough  # each test starts a server of its own
+
 PATIENCE_SECONDS = 60
 LOOP = "while True:\n    pass\n"
 
@@ -117,7 +119,6 @@ def _short_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(handle, "LOAD_SECONDS", 3.0)
 
 
-@pytest.mark.thorough
 @pytest.mark.usefixtures("_short_limit")
 def test_endless_loops_are_told_and_left_by_the_next_save(
     lesson: Lesson, web: httpx2.Client, server: LiveServer

@@ -207,67 +207,86 @@ def test_every_rule_has_a_course_that_breaks_it() -> None:
     assert {rule.__name__ for rule in RULES} == {rule for _, rule, _ in RULE_BREAKS.values()}
 
 
-TRUTH_BREAKS: dict[str, tuple[Breaks, str]] = {
-    "solution_that_fails": (in_solution('"hello {name}"', '"hi {name}"'), "The solution fails"),
+TRUTH_BREAKS: dict[str, tuple[Breaks, str, str]] = {  # how, what is said, and of which target
+    "solution_that_fails": (in_solution('"hello {name}"', '"hi {name}"'), "The solution fails", "solution"),
     "solution_that_does_not_load": (
         in_solution("app = FastAPI()", "app = 1"),
         "The solution cannot be checked",
+        "solution",
     ),
     "solution_with_something_deprecated": (
         in_solution("app = FastAPI()", "app = FastAPI()\napp.on_event('startup')(lambda: None)"),
         "on_event is deprecated",
+        "solution",
     ),
-    "starter_that_does_not_load": (in_starter("app = FastAPI()", "pass"), "The starter does not load"),
+    "starter_that_does_not_load": (
+        in_starter("app = FastAPI()", "pass"),
+        "The starter does not load",
+        "starter",
+    ),
     "starter_that_passes": (
         in_starter("# TODO(1)", '@app.get("/greeting")\ndef g(): return {"text": "hello you"}\n# TODO(1)'),
         "test_greeting_is_answered passes on starter",
+        "starter",
     ),
     "check_that_cannot_fail": (
         in_suite('json_body(reply) == {"text": "hello Ada"}', "reply is not None"),
         "test_name_is_greeted passes on null:",
+        "null:always_200",
     ),
     "check_that_stumbles": (
         in_suite('json_body(reply) == {"text": "hello Ada"}', 'reply.json()["text"] == "hello Ada"'),
         "by accident",
+        "null:always_422",
     ),
     "mistake_that_is_not_caught": (
         in_mistakes('new = "hello you"', 'new = "hello {name}"'),
         "must be caught by test_name_is_greeted, and passes it",
+        "mistake:name_ignored",
     ),
     "mistake_that_fails_more": (
         in_mistakes('new = "hello you"', 'new = "hello"'),
         "also fails test_greeting_is_answered",
+        "mistake:name_ignored",
     ),
     "mistake_with_an_unknown_check": (
         in_mistakes('["test_name_is_greeted"]', '["test_name_is_greeted", "test_gone"]'),
         "there is no such check",
+        "mistake:name_ignored",
     ),
     "mistake_with_other_words": (
         in_mistakes('says = "Use the name"', 'says = "Use your head"'),
         "does not say",
+        "mistake:name_ignored",
     ),
-    "mistake_without_words": (in_mistakes('says = "Use the name"\n', ""), "has no says"),
+    "mistake_without_words": (
+        in_mistakes('says = "Use the name"\n', ""),
+        "has no says",
+        "mistake:name_ignored",
+    ),
     "mistake_that_no_longer_applies": (
         in_mistakes('old = "hello {name}"', 'old = "gone"'),
         "no longer applies",
+        "mistake:name_ignored",
     ),
     "right_answer_that_is_refused": (
         in_mistakes('"hello " + name', '"hello you"'),
         "query_of_another_style also fails test_name_is_greeted",
+        "answer:query_of_another_style",
     ),
-    "suite_that_cannot_be_run": (in_suite("from lessonkit", "from lessonkid"), "cannot be checked"),
+    "suite_that_cannot_be_run": (
+        in_suite("from lessonkit", "from lessonkid"),
+        "cannot be checked",
+        "solution",
+    ),
 }
 
 
 @pytest.mark.parametrize("name", TRUTH_BREAKS)
 def test_truth_matrix_catches_what_breaks_it(name: str, lesson: Lesson) -> None:
-    breaks, says = TRUTH_BREAKS[name]
+    breaks, says, target = TRUTH_BREAKS[name]
     breaks(lesson)
-    if name == "suite_that_cannot_be_run":
-        faults = "\n".join(truth.faults(lesson, run(lesson, "solution")))
-    else:
-        faults = truth_faults(lesson)
-    assert says in faults
+    assert says in "\n".join(truth.faults(lesson, run(lesson, target)))
 
 
 def test_new_lesson_fails_the_rules_until_it_is_filled(lesson: Lesson) -> None:

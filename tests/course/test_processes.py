@@ -13,9 +13,11 @@ import pytest
 
 from lessonkit.processes import Program, serving
 
-pytestmark = pytest.mark.skipif(not hasattr(os, "killpg"), reason="processes of Linux and macOS")
+pytestmark = [
+    pytest.mark.skipif(not hasattr(os, "killpg"), reason="processes of Linux and macOS"),
+    pytest.mark.thorough,  # each test starts programs of its own
+]
 
-pytestmark = pytest.mark.thorough  # each test starts programs of its own
 
 SERVER = """
 import os

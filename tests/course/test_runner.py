@@ -41,6 +41,7 @@ def test_folder_with_spaces_and_letters_of_other_languages(lesson: Lesson) -> No
         assert run(lesson, "solution", warm=warm).ok
 
 
+@pytest.mark.thorough
 def test_preloaded_process_has_one_thread_and_can_be_forked() -> None:
     code = "import lessonkit.preload, threading; print(threading.active_count())"
     environment = os.environ | {"LESSONKIT_PRELOAD": "fastapi anthropic"}
@@ -72,6 +73,7 @@ def test_killed_run_returns_at_once_and_is_no_pass(lesson: Lesson, tmp_path: Pat
     assert not report.ok
 
 
+@pytest.mark.thorough
 def test_process_ends_with_the_one_that_started_it(lesson: Lesson, tmp_path: Path) -> None:
     (tmp_path / "main.py").write_text(
         f"import os, pathlib\npathlib.Path({str(tmp_path / 'pid')!r}).write_text(str(os.getpid()))\nwhile True: pass\n",

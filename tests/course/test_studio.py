@@ -100,6 +100,7 @@ def test_serve_shows_the_documentation_of_the_running_app(served: serving_module
     assert f'src="{served.url}/redoc"' in again._repr_html_()
 
 
+@pytest.mark.thorough
 def test_serve_hands_variables_over(lesson: Lesson, served: serving_module.Served) -> None:
     code = miniature.SOLUTION.replace('"you"', '__import__("os").environ.get("NAME", "you")')
     (lesson.work / "main.py").write_text(code, encoding="utf-8")
@@ -118,6 +119,7 @@ def test_serve_goes_through_jupyter_behind_a_prefix(
     assert f'src="/user/ada/proxy/{port}/docs"' in serve()._repr_html_()
 
 
+@pytest.mark.thorough
 def test_the_command_serves_until_it_is_interrupted(lesson: Lesson) -> None:
     solve(lesson)
     command = subprocess.Popen(

@@ -28,17 +28,21 @@ def targets(lesson: Lesson) -> list[str]:
 
 def report(lesson: Lesson, target: str) -> Report:
     """Run the lesson's suite on a target of the matrix, without the checks that start processes where it can."""
-    return run(lesson, target, select="" if starts_processes(lesson, target) else WITHOUT_PROCESSES)
+    return run(lesson, target, select="" if target in needing_processes(lesson) else WITHOUT_PROCESSES)
 
 
-def starts_processes(lesson: Lesson, target: str) -> bool:
-    """Whether a verdict on this target needs the checks that start processes, which take ten times as long.
+def needing_processes(lesson: Lesson) -> set[str]:
+    """The targets whose verdicts need the checks that start processes, which take ten times as long.
 
-    A mistake that lists none of them can do without.
+    A mistake that lists none of these checks can do without.
     """
     starting = {check.name for check in checks_of(lesson) if check.starts_processes}
-    caught_by = next((one.caught_by for one in read_mistakes(lesson) if one.target == target), ())
-    return bool(starting) and (not caught_by or bool(starting & set(caught_by)))
+    listed = {one.target: set(one.caught_by) for one in read_mistakes(lesson)}
+    return {
+        target
+        for target in targets(lesson)
+        if starting and (not listed.get(target) or starting & listed[target])
+    }
 
 
 def faults(lesson: Lesson, report: Report) -> list[str]:
