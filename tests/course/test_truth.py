@@ -12,10 +12,9 @@ from lessonkit.nulls import NULL_APPS
 from lessonkit.report import Report
 
 # How many targets of a kind `uv run pytest` tries of each lesson, and how many CI tries as well (`-m thorough`). The rest
-# is marked `exhaustive`: an author tries everything with `-m ""`. One that starts processes counts for many.
-QUICK = {"mistake": 2, "answer": 1}
-THOROUGH = {"mistake": 8, "answer": 3}
-THOROUGH_SLOW = 1
+# is marked `exhaustive`: an author tries everything with `-m ""`. Those whose verdicts need processes are left to CI.
+QUICK = {"mistake": 1, "answer": 1}
+THOROUGH = {"mistake": 8, "answer": 3, "slow": 1}
 
 
 def cases(lesson: Lesson) -> Iterator[ParameterSet]:
@@ -27,9 +26,10 @@ def cases(lesson: Lesson) -> Iterator[ParameterSet]:
             kind = "slow"
         seen[kind] += 1
         marks = []
-        if kind == "slow" or seen[kind] > QUICK.get(kind, len(NULL_APPS)):
-            tried = THOROUGH_SLOW if kind == "slow" else THOROUGH[kind]
-            marks = [pytest.mark.thorough if seen[kind] <= tried else pytest.mark.exhaustive]
+        if seen[kind] > THOROUGH.get(kind, len(NULL_APPS)):
+            marks = [pytest.mark.exhaustive]
+        elif seen[kind] > QUICK.get(kind, len(NULL_APPS)) or target in needing_processes:
+            marks = [pytest.mark.thorough]
         yield pytest.param(lesson, target, id=f"{lesson.name}-{target}", marks=marks)
 
 
