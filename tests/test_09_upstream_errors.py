@@ -669,7 +669,7 @@ def test_late_upstream_is_504(upstream, client, logs, status):
 )
 def test_silent_upstream_is_504(upstream, anew, logs):
     """An upstream that does not answer in time is a 504."""
-    client = anew(UPSTREAM_TIMEOUT_SECONDS="0.1")
+    client = anew(UPSTREAM_TIMEOUT_SECONDS="0.03")
     upstream.always(Silence(ticks=A_WHILE))
     reply = generate(client)
     tried(upstream, reply, client, logs)
@@ -724,7 +724,7 @@ def test_unknown_model_is_404(upstream, client, logs):
 )
 def test_codes_are_stable_words(upstream, client, anew, logs):
     """A code is a stable word in snake_case."""
-    hurried = anew(UPSTREAM_TIMEOUT_SECONDS="0.1")
+    hurried = anew(UPSTREAM_TIMEOUT_SECONDS="0.03")
     upstream.always(Silence(ticks=A_WHILE))
     late = generate(hurried)
     told = {"silence": error(late).get("code")}

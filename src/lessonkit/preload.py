@@ -15,6 +15,8 @@ from pathlib import Path
 
 from lessonkit import child
 
+SDK = "anthropic"
+KIT_WITH_SDK = ("lessonkit.upstream.fixture", "lessonkit.upstream.server", "lessonkit.upstream.clients")
 _COURSE = {
     "lessons/01_warm/main.py": "",
     "solutions/01_warm/main.py": """
@@ -56,7 +58,7 @@ def warm_up(packages: Sequence[str]) -> None:
     """Import `packages`, run a two-check suite in this process, and freeze what all that loaded."""
     sys.dont_write_bytecode = True
     import_module("lessonkit.plugin")  # first, so that the loader knows what it rests on itself
-    for name in packages:
+    for name in (*packages, *(KIT_WITH_SDK if SDK in packages else ())):
         with suppress(ImportError):
             import_module(name)
     with tempfile.TemporaryDirectory(prefix="lesson-") as scratch:

@@ -13,6 +13,7 @@ from typing import Any
 
 import httpx2
 from httpx2._client import ClientState  # there is no public way to open a client again
+from httpx2._transports import default as transports
 
 HttpClient = httpx2.Client | httpx2.AsyncClient
 
@@ -73,6 +74,8 @@ def watch() -> Clients:
     for kind in (Anthropic, AsyncAnthropic):
         kind.__init__ = _then(kind.__init__, record.hold)  # type: ignore[method-assign]
         kind.request = _after(record.note, kind.request)  # type: ignore[method-assign]
+    # Each client reads the system's certificates, for 20 ms that are longer than most checks; once will do.
+    transports.create_ssl_context = cache(transports.create_ssl_context)  # type: ignore[attr-defined]
     return record
 
 

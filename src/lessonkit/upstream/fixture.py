@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from lessonkit.upstream import Upstream
     from lessonkit.upstream.clients import Clients
 
-PATIENCE_TICKS = 35
+PATIENCE_TICKS = 20
 IN_WORDS = {Drop: "a cut connection", Silence: "silence", NotAMessage: "status 200 and no message"}
 RETRY_DELAY_SECONDS = (
     0.001  # the SDK waits half a second before it tries again; a check counts how often it does
