@@ -5,11 +5,15 @@ anew, and time stands still in it. Contract: Schemathesis makes requests from op
 try every limit. Your tests: test_main.py runs on your app, on right services, and on faulty ones, each in a process of its own.
 """
 
+import asyncio
+import re
+import threading
 from functools import partial
 
 import pytest
 
 from lessonkit import error_locations, expected, json_body, task
+from lessonkit.patience import TICK_SECONDS, Patience
 from lessonkit.sse import events
 
 ADA, BOB = "ada-5f3c9e1b7d20", "bob-81d6a4c27e93"
@@ -20,6 +24,8 @@ PAID = ("/completions", "/completions/stream", "/jobs")
 HOUR = 3600
 SHARE = 0.8
 POLLS = 1_000
+LOOKS = 200
+QUIET_TICKS = 50
 
 behaviour = partial(task, part="Behaviour")
 by_contract = partial(task, part="Contract", after="Behaviour")
@@ -43,6 +49,12 @@ def pay(client, path="/completions", key=ADA, **body):
 
 def an_object(reply, status=200):
     """The reply's JSON object, once the reply has the right status at all."""
+    too_early = reply.status_code == 429 and reply.request.method == "POST"
+    assert not too_early, expected(
+        f"status {status}: this key has words left, and one is enough (rule 5)",
+        next_step="Refuse only when nothing remains: an answer may get longer than what is left, so do not compare "
+        "with max_tokens.",
+    )
     assert reply.status_code == status, expected(
         f"status {status}",
         next_step="Read what came back: it says what was refused, or which line failed."
@@ -72,9 +84,47 @@ def use_up(client, model, key=ADA):
     )
 
 
+def let_pass(client, seconds):
+    """Let time pass for everything that the app's event loop waits for; nobody waits for it."""
+
+    async def jump():
+        loop = asyncio.get_running_loop()
+        real = loop.time
+        loop.time = lambda: real() + seconds
+
+    client.portal.call(jump)
+
+
+def ask_for_job(client, key=ADA, **body):
+    """The reply of POST /jobs; one that waits for the job gets it over with, and is told so."""
+    answered, waits = threading.Event(), []
+
+    def watch():
+        patience = Patience(QUIET_TICKS)
+        while not answered.wait(TICK_SECONDS):
+            if patience.over():
+                waits.append(True)
+                return let_pass(client, HOUR + 1)
+
+    watching = threading.Thread(target=watch, daemon=True)
+    watching.start()
+    try:
+        reply = pay(client, "/jobs", key, **body)
+    finally:
+        answered.set()
+        watching.join()
+    assert not waits, expected(
+        "POST /jobs to answer at once, whatever start_after says",
+        came_back=f"no answer to {body} before the job was done",
+        next_step="Start a task with asyncio.create_task. A request that awaits the job waits for it, and so does "
+        "one that leaves it to BackgroundTasks.",
+    )
+    return reply
+
+
 def new_job(client, key=ADA, **body):
     """A job that was taken, as POST /jobs tells it."""
-    job = an_object(pay(client, "/jobs", key, **body), 202)
+    job = an_object(ask_for_job(client, key, **body), 202)
     assert isinstance(job.get("id"), str) and job["id"], expected(
         "a job with an `id`, which is a text", next_step="Give each job an id: uuid4().hex makes one."
     )
@@ -343,6 +393,26 @@ def test_stream_tells_the_text_in_pieces(client, model):
 @behaviour(
     "POST /completions/stream",
     hints=[
+        "TODO(5): how many pieces has a text without words?",
+        "None: a loop over no pieces sends nothing, and `done` comes after the loop.",
+        'for piece in re.findall(r"\\s*\\S+\\s*", text): an empty text has no such piece',
+    ],
+)
+def test_text_without_words_is_done_alone(client, model):
+    """The stream of a text without words is `done` alone."""
+    model.answer_with("")
+    reply = pay(client, "/completions/stream")
+    found = [(event.name, event.value) for event in events(reply)]
+    assert found == [("done", {"tokens_used": 0})], expected(
+        'one event alone, `done` with {"tokens_used": 0}: the model had nothing to say',
+        came_back=f"these events: {', '.join(f'{name} {value}' for name, value in found) or 'none'}",
+        next_step="Yield a `token` for each piece that has a word, and none for an empty text.",
+    )
+
+
+@behaviour(
+    "POST /completions/stream",
+    hints=[
         "TODO(5): who writes down what a stream cost?",
         "Use the same function for a completion and a stream; it calls the model and counts the words.",
         "completion = await asyncio.to_thread(complete, request, key)",
@@ -398,7 +468,7 @@ def test_refused_request_costs_nothing(client, model):
 )
 def test_job_is_accepted(client):
     """POST /jobs answers 202 with Location and a queued job."""
-    reply = pay(client, "/jobs", start_after=HOUR)
+    reply = ask_for_job(client, start_after=HOUR)
     job = an_object(reply, 202)
     wanted = {"id": job.get("id"), "status": "queued", "text": None, "tokens_used": None}
     extra = ", ".join(sorted(job.keys() - wanted.keys()))
@@ -492,6 +562,30 @@ def test_unknown_job_is_404(client):
 
 
 @behaviour(
+    "GET /quota",
+    hints=[
+        "Look at where jobs and counts live.",
+        "The lifespan of the starter makes them when the app starts; a variable of the module outlives a restart in the same process.",
+        "app.state.jobs and app.state.used, as the starter makes them",
+    ],
+)
+def test_each_start_begins_empty(client, model, anew):
+    """A service that is started begins without jobs and words used."""
+    use_up(client, model, ADA)
+    new_job(client, BOB, start_after=HOUR)
+    again = anew()
+    quota(again)
+    with client:
+        after = quota(client)
+        jobs = json_body(ask(client, "GET", "/jobs", BOB))
+    assert (after, jobs) == ((0, QUOTA), []), expected(
+        f"used 0, remaining {QUOTA} and no jobs after the app was stopped and started again",
+        came_back=f"used {after[0]}, remaining {after[1]}, jobs {jobs}",
+        next_step="Make what you keep in the lifespan, on app.state, as the starter does.",
+    )
+
+
+@behaviour(
     "GET /jobs/{job_id}",
     hints=[
         "TODO(7): whose job is it?",
@@ -551,6 +645,28 @@ def test_list_is_newest_first_and_limited(client):
 
 
 @behaviour(
+    "GET /jobs",
+    hints=[
+        "TODO(7): the key's own jobs, newest first, at most `limit`: in this order.",
+        "Whoever cuts first counts the jobs of others as well.",
+        "own = [job for job in app.state.jobs.values() if job.owner == key], and own[::-1][:limit] after that",
+    ],
+)
+def test_limit_counts_own_jobs(client):
+    """The `limit` of GET /jobs counts the key's own jobs."""
+    own = {new_job(client, ADA, start_after=HOUR)["id"] for _ in range(2)}
+    for _ in range(3):
+        new_job(client, BOB, start_after=HOUR)
+    reply = ask(client, "GET", "/jobs?limit=2")
+    listed = json_body(reply)
+    found = {job.get("id") for job in listed if isinstance(job, dict)} if isinstance(listed, list) else None
+    assert found == own, expected(
+        "the 2 jobs of this key from GET /jobs?limit=2, though another key made 3 since",
+        next_step="Take the key's own jobs first, and cut what is left after `limit`.",
+    )
+
+
+@behaviour(
     "DELETE /jobs/{job_id}",
     hints=[
         "TODO(7): what does cancelling change?",
@@ -580,6 +696,37 @@ def test_queued_job_can_be_cancelled(client):
 @behaviour(
     "DELETE /jobs/{job_id}",
     hints=[
+        "TODO(7): what becomes of the task when its job is cancelled?",
+        "It still waits, and would complete the job when its time has come. A task can be cancelled.",
+        "app.state.tasks[job.id].cancel()",
+    ],
+)
+def test_cancelled_job_never_runs(clock, client, model):
+    """A cancelled job never runs, even when its time comes."""
+    job = new_job(client, start_after=HOUR)
+    ask(client, "DELETE", f"/jobs/{job['id']}")
+    before = json_body(look(client, job))
+    late = new_job(client, start_after=HOUR)
+    clock.move(HOUR + 1)
+    let_pass(client, HOUR + 1)
+    for _ in range(LOOKS):  # one that was not cancelled runs now; a timer of its own kind may not know it
+        if an_object(look(client, late)).get("status") != "queued":
+            break
+        del client.exchanges[-1]
+    after = json_body(look(client, job))
+    assert after == before, expected(
+        "the cancelled job unchanged when the time of its start_after has come",
+        next_step="Cancel the job's task as well: app.state.tasks[job.id].cancel().",
+    )
+    assert len(model.calls) <= 1, expected(
+        "no call of run_model for a job that was cancelled before its time; there was one",
+        next_step="Cancel the job's task as well, or let it look at the status before the model is called.",
+    )
+
+
+@behaviour(
+    "DELETE /jobs/{job_id}",
+    hints=[
         "TODO(7): can this job still be cancelled?",
         "Only a queued one can; for a job that is done or cancelled the answer is 409, and nothing changes.",
         'if job.status != "queued": raise HTTPException(409, …)',
@@ -603,6 +750,28 @@ def test_finished_job_cannot_be_cancelled(client, model):
         "status 409: this job was cancelled already",
         next_step="Raise HTTPException(409, …) unless the status is queued.",
     )
+
+
+@behaviour(
+    "GET /jobs",
+    hints=[
+        "TODO(3): which operations cost words?",
+        "The three POSTs. Looking at jobs and at the quota, and cancelling, cost nothing.",
+        "key: PayingKey for the three, and key: Key for all others",
+    ],
+)
+def test_jobs_are_there_without_words_left(client, model):
+    """Without words left, jobs can be read and cancelled."""
+    job = new_job(client, start_after=HOUR)
+    for _ in range(2):
+        model.answer_with("word " * QUOTA)
+        pay(client)
+    for method, path in (("GET", "/jobs"), ("GET", f"/jobs/{job['id']}"), ("DELETE", f"/jobs/{job['id']}")):
+        reply = ask(client, method, path)
+        assert reply.status_code != 429, expected(
+            f"an answer to {method} {path.replace(job['id'], '{job_id}')} though no words are left: it costs none",
+            next_step="Let only the three operations that cost words depend on what looks at the quota.",
+        )
 
 
 @behaviour(
@@ -643,26 +812,31 @@ def test_every_operation_needs_a_key(client, model):
 
 
 @behaviour(
-    "GET /quota",
+    "GET /jobs",
     hints=[
-        "Look at where jobs and counts live.",
-        "The lifespan of the starter makes them when the app starts; a variable of the module outlives a restart in the same process.",
-        "app.state.jobs and app.state.used, as the starter makes them",
+        "TODO(2): when are two keys the same?",
+        "When they are equal as a whole, to the letter: not when one begins with the other, or stands in it.",
+        "any(secrets.compare_digest(presented, known.encode()) for known in API_KEYS)",
     ],
 )
-def test_each_start_begins_empty(client, model, anew):
-    """A service that is started begins without jobs and words used."""
-    use_up(client, model)
-    again = anew()
-    quota(again)
-    with client:
-        after = quota(client)
-        jobs = json_body(ask(client, "GET", "/jobs"))
-    assert (after, jobs) == ((0, QUOTA), []), expected(
-        f"used 0, remaining {QUOTA} and no jobs after the app was stopped and started again",
-        came_back=f"used {after[0]}, remaining {after[1]}, jobs {jobs}",
-        next_step="Make what you keep in the lifespan, on app.state, as the starter does.",
+def test_only_a_whole_key_is_right(client):
+    """A key that is nearly right is unknown."""
+    assert ask(client, "GET", "/jobs").status_code == 200, expected(
+        "status 200 with a right key, before this can be looked at",
+        next_step="Mend what the checks above tell.",
     )
+    nearly = {
+        "with the first characters of a right key": ADA[:6],
+        "with a right key and one character more": f"{ADA}1",
+        "with all right keys, and the comma between": f"{ADA},{BOB}",
+        "with a right key in upper case": ADA.upper(),
+    }
+    for what, key in nearly.items():
+        reply = ask(client, "GET", "/jobs", key)
+        assert reply.status_code in (401, 403), expected(
+            f"status 401 {what}",
+            next_step="Split API_KEYS at the commas, and compare whole keys: secrets.compare_digest, or ==.",
+        )
 
 
 def holds(contract, anew, *operations):
@@ -715,6 +889,20 @@ def test_quota_keeps_the_contract(contract, anew):
     assert breach is None, expected(KEPT, came_back=breach, next_step=MEND)
 
 
+def advice(run, planted):
+    """What to do about tests that refuse a right service."""
+    lost = re.search(r"No module named '(\w+)", run.says)
+    beside = planted.file.parent
+    if lost and ((beside / f"{lost[1]}.py").exists() or (beside / lost[1]).is_dir()):
+        return (
+            "Only test_main.py and conftest.py go along to other services: put what your tests need of "
+            f"{lost[1]} into one of the two."
+        )
+    if "from 'main'" in run.says:
+        return "Import nothing but app from main: other services have other names."
+    return "Let this test look only at what the rules or openapi.json promise."
+
+
 @pytest.mark.process
 @by_your_tests(
     "POST /completions",
@@ -751,7 +939,7 @@ def test_your_tests_accept_right_services(planted):
         assert run.ok, expected(
             "every test of test_main.py to pass on services that keep all rules, and were written by others",
             came_back=run.in_words(),
-            next_step="Let this test look only at what the rules or openapi.json promise.",
+            next_step=advice(run, planted),
         )
 
 
@@ -772,10 +960,23 @@ def test_your_tests_catch_planted_faults(planted):
         next_step="Mend what the check above tells.",
     )
     found = planted.faults()
+    fickle = [run for run in planted.right().values() if not run.ok]
+    assert not fickle, expected(
+        "your tests to accept the same right services once more, between the faulty ones",
+        came_back=f"this time {fickle[0].in_words() if fickle else ''}",
+        next_step="Let no test remember earlier runs (in a file, say), nor depend on chance or on the speed of the machine.",
+    )
     missed = [fault.words for fault in found if not fault.caught]
     caught = len(found) - len(missed)
+    skipped = planted.own().skipped
+    not_counted = (
+        f" {skipped} of your tests are skipped or marked xfail: these do not count." if skipped else ""
+    )
+    next_step = f"Write a test for the first of these: {missed[0] if missed else ''}."
+    if not caught and (planted.file.parent / "conftest.py").exists():
+        next_step = "Look at conftest.py first: with it, no test of yours fails on any faulty service."
     assert caught >= SHARE * len(found), expected(
         f"at least {SHARE:.0%} of {len(found)} faulty services to fail a test of yours",
-        came_back=f"{caught} of {len(found)} were caught. Not caught: {'; '.join(missed)}",
-        next_step=f"Write a test for the first of these: {missed[0] if missed else ''}.",
+        came_back=f"{caught} of {len(found)} were caught.{not_counted} Not caught: {'; '.join(missed)}",
+        next_step=next_step,
     )

@@ -2,10 +2,13 @@
 
 A fault is a `[[mistake]]` of the lesson that says in `planted` what the service does wrong; an `[[answer]]`
 with `planted = true` is a right service that differs from the solution wherever the contract leaves room.
-Each run has a process of its own (`lessonkit.planted_runs`), since a test file may do anything.
+Each run has a process of its own (`lessonkit.planted_runs`), since a test file may do anything. A test cannot
+tell from a folder's name which service it meets, nor from how often it ran: the right ones come again among the faulty.
 """
 
 import json
+import random
+import secrets
 import shutil
 import subprocess
 import sys
@@ -30,7 +33,8 @@ END_SECONDS = 5.0
 class TestRun:
     """One run of the learner's tests: `outcome` is passed, failed, broken (the file does not load), none, died or hung.
 
-    `passed` counts tests; `test` is the first that failed, and `says` its message.
+    `passed` counts tests, and `skipped` those that are skipped or marked xfail; `test` is the first that failed,
+    and `says` its message.
     """
 
     __test__ = False  # not a test of pytest's, whatever its name
@@ -39,6 +43,7 @@ class TestRun:
     passed: int = 0
     test: str = ""
     says: str = ""
+    skipped: int = 0
 
     @property
     def ok(self) -> bool:
@@ -51,7 +56,9 @@ class TestRun:
             "passed": f"{self.passed} tests passed",
             "failed": f"{self.test} fails{says}",
             "broken": f"{TEST_FILE} does not load{says}",
-            "none": f"no test of {TEST_FILE} ran",
+            "none": f"all {self.skipped} tests are skipped or marked xfail; these do not count"
+            if self.skipped
+            else f"no test of {TEST_FILE} ran",
             "died": f"{self.test or TEST_FILE} ended the whole process",
             "hung": f"{self.test or TEST_FILE} did not end within {TEST_SECONDS:g} seconds",
         }[self.outcome]
@@ -93,19 +100,29 @@ class Planted:
         return self._run(["solution", *(one.name for one in self._services.values() if one.kind == "answer")])
 
     def faults(self) -> list[Fault]:
-        """Their tests on each faulty service."""
+        """Their tests on each faulty service. What they say of the right ones then replaces what they said before."""
         faulty = [one for one in self._services.values() if one.kind == "mistake"]
-        runs = self._run([one.name for one in faulty])
-        return [Fault(one.name, one.planted, runs[one.name]) for one in faulty]
+        names = [one.name for one in faulty]
+        if any(name not in self._known for name in names):
+            right = list(self.right())
+            for name in right:
+                del self._known[name]
+            order = names + right
+            random.SystemRandom().shuffle(order)
+            order.sort(key=lambda name: name == right[0])  # one of them is the last of all
+            self._run(order)
+        return [Fault(one.name, one.planted, self._known[one.name]) for one in faulty]
 
     def _run(self, names: list[str]) -> dict[str, TestRun]:
         missing = [name for name in names if name not in self._known]
         if missing:
             with tempfile.TemporaryDirectory(prefix="lesson-") as scratch:
-                folders = {name: Path(scratch).resolve() / name for name in missing}
-                for name, folder in folders.items():
-                    self._lay_out(name, folder)
-                self._known |= _run_tests(folders, TEST_SECONDS * self._time_scale)
+                named = {secrets.token_hex(4): name for name in missing}
+                folders = {token: Path(scratch).resolve() / token for token in named}
+                for token, name in named.items():
+                    self._lay_out(name, folders[token])
+                found = _run_tests(folders, TEST_SECONDS * self._time_scale)
+                self._known |= {named[token]: run for token, run in found.items()}
         return {name: self._known[name] for name in names}
 
     def _lay_out(self, name: str, folder: Path) -> None:

@@ -166,7 +166,7 @@ def run_here(folder: str, at: Any) -> dict[str, Any]:
     import pytest
 
     class Listen:
-        passed = 0
+        passed = skipped = 0
         failed: tuple[str, str] | None = None
         broken: str | None = None
 
@@ -176,12 +176,16 @@ def run_here(folder: str, at: Any) -> dict[str, Any]:
         def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
             if report.when == "call" and report.passed and not hasattr(report, "wasxfail"):
                 self.passed += 1
+            elif report.skipped or hasattr(report, "wasxfail"):
+                self.skipped += 1
             elif report.failed and self.failed is None:
                 self.failed = report.nodeid.rpartition("::")[2], _says(report)
 
         def pytest_collectreport(self, report: pytest.CollectReport) -> None:
             if report.failed and self.broken is None:
                 self.broken = _says(report)
+            elif report.skipped:  # the whole file, with however many tests
+                self.skipped += 1
 
     sys.dont_write_bytecode = True
     os.chdir(folder)
@@ -196,7 +200,8 @@ def run_here(folder: str, at: Any) -> dict[str, Any]:
     if listen.failed is not None:
         test, says = listen.failed
         return {"outcome": "failed", "passed": listen.passed, "test": test, "says": says}
-    return {"outcome": "passed" if listen.passed else "none", "passed": listen.passed}
+    outcome = "passed" if listen.passed else "none"
+    return {"outcome": outcome, "passed": listen.passed, "skipped": listen.skipped}
 
 
 def _says(report: Any) -> str:

@@ -216,7 +216,16 @@ def test_tests_that_look_at_nothing_catch_nothing(lesson: Lesson) -> None:
         pytest.param("from main import nothing\n", "broken", "cannot import name 'nothing'", id="import"),
         pytest.param("", "none", "no test", id="empty"),
         pytest.param(
-            "import pytest\n\n\ndef test_a():\n    pytest.skip('x')\n", "none", "no test", id="skipped"
+            "import pytest\n\n\ndef test_a():\n    pytest.skip('x')\n",
+            "none",
+            "all 1 tests are skipped",
+            id="skipped",
+        ),
+        pytest.param(
+            "import pytest\n\n\n@pytest.mark.xfail\ndef test_a():\n    pass\n",
+            "none",
+            "do not count",
+            id="xfail",
         ),
         pytest.param("import os\n\n\ndef test_a():\n    os._exit(0)\n", "died", "test_a ended", id="exit"),
         pytest.param("import os\n\nos._exit(0)\n", "died", "test_main.py ended", id="exit-at-import"),
@@ -246,6 +255,28 @@ def test_hostile_tests_get_a_verdict(lesson: Lesson, text: str, outcome: str, sa
     assert says in runs["own"].in_words()
 
 
+def test_a_run_learns_nothing_of_the_service_or_the_order(lesson: Lesson) -> None:
+    """Tests that count their runs give themselves away on the right services, which come once more."""
+    mark = lesson.root / "runs"
+    text = f"""
+import os
+import main
+
+def test_few():
+    with open({str(mark)!r}, "a") as file:
+        file.write(os.path.dirname(main.__file__) + "\\n")
+    assert len(open({str(mark)!r}).readlines()) < 3
+"""
+    (lesson.solution / "test_main.py").write_text(text, encoding="utf-8")
+    planted = Planted(lesson, lesson.solution, 4.0)
+    assert all(one.ok for one in planted.right().values())
+    assert [fault.words for fault in planted.faults()] == ["nobody is greeted"]
+    assert not all(one.ok for one in planted.right().values())
+    told = mark.read_text(encoding="utf-8")
+    assert len(set(told.splitlines())) == 5
+    assert not any(name in told for name in ("solution", "in_another_style", "name_ignored"))
+
+
 def test_no_run_stays_behind(lesson: Lesson) -> None:
     """A run that is killed in the middle takes the tests that are under way with it."""
     mark = lesson.root / "alive"
@@ -273,4 +304,4 @@ def test_same_verdict_without_fork(lesson: Lesson) -> None:
     done = subprocess.run(
         [sys.executable, "-I", "-c", code], input=order, capture_output=True, text=True, check=True
     )
-    assert json.loads(done.stdout) == {"name": "own", "outcome": "passed", "passed": 1}
+    assert json.loads(done.stdout) == {"name": "own", "outcome": "passed", "passed": 1, "skipped": 0}
