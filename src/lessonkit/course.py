@@ -52,6 +52,11 @@ class Lesson:
         return self.root / "tests" / "mistakes" / f"{self.name}.toml"
 
     @property
+    def talk(self) -> Path:
+        """What an instructor says and does in class; never given to a learner."""
+        return self.starter / "talk.toml"
+
+    @property
     def work(self) -> Path:
         return self.root / "work" / self.name
 

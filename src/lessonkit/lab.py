@@ -40,7 +40,7 @@ def open_lab(lesson: Lesson) -> None:
     address = f"{running['url']}{page}?token={running['token']}"
     print("JupyterLab runs already and shows this lesson at this address:")
     print(f"  {address}")
-    if _browser():
+    if has_browser():
         webbrowser.open(address)
 
 
@@ -73,7 +73,7 @@ def _run(lesson: Lesson, page: str, layouts: Path) -> None:
     command = [sys.executable, "-m", "jupyterlab", *(f"--{name}={value}" for name, value in options.items())]
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         command.append("--allow-root")
-    if not _browser():
+    if not has_browser():
         command.append("--no-browser")
     environment = os.environ | {
         "JUPYTER_TOKEN": token,
@@ -88,7 +88,7 @@ def _run(lesson: Lesson, page: str, layouts: Path) -> None:
         if _answers(port, process):
             print(
                 "It is in your browser. If not, open this address:"
-                if _browser()
+                if has_browser()
                 else "Open this address in a browser:"
             )
             print(f"  http://localhost:{port}/{page}?token={token}")
@@ -152,7 +152,8 @@ def _free_port() -> int:
     raise LessonError("No free port was found for JupyterLab. Close another server, then try again.")
 
 
-def _browser() -> bool:
+def has_browser() -> bool:
+    """Whether this machine has a browser that can be opened."""
     try:
         webbrowser.get()
     except webbrowser.Error:

@@ -61,7 +61,7 @@ def render(report: Report, lesson: Lesson, *, advice: bool = True) -> Renderable
         if report.error is not None:
             rows += [_problem(report.error), Text()]
         elif report.failures:
-            rows += [*_failure(report.failures[0]), Text()]
+            rows += [*render_failure(report.failures[0]), Text()]
         rows.append(_count(report))
     if report.target == "work" and advice:
         rows.append(_next(report, lesson))
@@ -98,7 +98,8 @@ def _labelled(message: str) -> Table:
     return table
 
 
-def _failure(check: CheckResult) -> list[RenderableType]:
+def render_failure(check: CheckResult) -> list[RenderableType]:
+    """A failed check's message, in a frame, with the line that repeats its request below."""
     title = Text.assemble(("✗ ", "red"), (check.title, "bold"))
     message = check.message or ""
     shown: list[RenderableType] = [

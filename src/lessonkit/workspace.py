@@ -8,7 +8,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -37,7 +37,9 @@ def given_files(lesson: Lesson) -> dict[str, Path]:
     found = {
         path.relative_to(lesson.starter).as_posix(): path
         for path in sorted(lesson.starter.rglob("*"))
-        if path.is_file() and not IGNORED.intersection(path.relative_to(lesson.starter).parts)
+        if path.is_file()
+        and path != lesson.talk
+        and not IGNORED.intersection(path.relative_to(lesson.starter).parts)
     }
     if lesson.notebook.is_file():
         found[lesson.notebook.name] = lesson.notebook
@@ -99,6 +101,40 @@ def reset(lesson: Lesson, to: str | None = None) -> Started:
         return Started(updated=tuple(changed), backup=backup)
 
 
+def place(lesson: Lesson, contents: Mapping[str, str], replaceable: Container[str] = ()) -> Path | None:
+    """Make files of the working folder hold these texts; returns the backup of what had to make room, if anything.
+
+    A text of `replaceable` is not worth a backup. Raises LessonError when the folder cannot be written.
+    """
+    with explained(f"Changing {lesson.name}"), locked(lesson.work.parent):
+        there = {
+            name: path.read_text(encoding="utf-8", errors="replace")
+            for name in contents
+            if (path := lesson.work / name).is_file()
+        }
+        worth = [name for name, text in there.items() if text not in replaceable and text != contents[name]]
+        data = {name: text.encode() for name, text in contents.items()}
+        backup = _replace(lesson, worth, data, note=False)
+        for name in contents:
+            if name not in worth and there.get(name) != contents[name]:
+                write_atomically(lesson.work / name, data[name])
+        return backup
+
+
+def clear(lesson: Lesson) -> Path | None:
+    """Move the whole working folder of a lesson into a new backup; returns it, or None where there was no folder.
+
+    `start` gives fresh files afterwards. Raises LessonError when the folder cannot be moved.
+    """
+    with explained(f"Clearing {lesson.name}"), locked(lesson.work.parent):
+        if not lesson.work.is_dir():
+            return None
+        backup = _new_backup(lesson)
+        backup.parent.mkdir(parents=True, exist_ok=True)
+        os.rename(lesson.work, backup)
+        return backup
+
+
 def backup_folder(lesson: Lesson) -> Path:
     return lesson.work.parent / "backups" / lesson.name
 
@@ -139,7 +175,7 @@ def _replace(
     shutil.rmtree(stage, ignore_errors=True)
     moved: list[tuple[Path, Path]] = []
     placed: list[tuple[Path, bytes]] = []
-    backup = backup_folder(lesson) / datetime.now().strftime("%Y%m%d-%H%M%S-%f")
+    backup = _new_backup(lesson)
     try:
         for name in names:
             write_atomically(stage / name, contents[name])
@@ -165,6 +201,10 @@ def _replace(
     finally:
         shutil.rmtree(stage, ignore_errors=True)
     return backup if moved else None
+
+
+def _new_backup(lesson: Lesson) -> Path:
+    return backup_folder(lesson) / datetime.now().strftime("%Y%m%d-%H%M%S-%f")
 
 
 def _latest_backup(lesson: Lesson) -> Path | None:

@@ -25,7 +25,7 @@ ARGUMENTS = [
     "--no-first-run",
 ]
 SECONDS = 120
-HERE = re.compile(r"^(https?|wss?)://(127\.0\.0\.1|localhost)[:/]|^(data|blob|about|chrome):")
+HERE = re.compile(r"^(https?|wss?)://(127\.0\.0\.1|localhost)[:/]|^(data|blob|about|chrome|file):")
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ from lessonkit.course import Course, Lesson
 
 
 @pytest.mark.parametrize(
-    "number", [1, 8, *(pytest.param(number, marks=pytest.mark.exhaustive) for number in (5, 6))]
+    "number", [1, 8, *(pytest.param(number, marks=pytest.mark.thorough) for number in (5, 6))]
 )
 def test_a_lesson_in_the_studio(number: int, course: Path, start: Callable[[int], Page]) -> None:
     lesson: Lesson = Course(course).lesson(str(number))

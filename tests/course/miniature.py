@@ -1,4 +1,4 @@
-"""A whole course in five small files, good as it is: tests break one thing in it and look who notices."""
+"""A whole course in a few small files, good as it is: tests break one thing in it and look who notices."""
 
 import json
 from pathlib import Path
@@ -70,10 +70,23 @@ app.get("/greeting")(lambda name="you": {"text": "hello " + name})
 """
 
 
+TALK = """
+[notes]
+text-0 = "Say good morning, and wait for the answer."
+text-1 = "Ask who greets first."
+text-2 = "Let them vote."
+text-3 = "Wait for a hand."
+guess-a = "Ask for a guess before the cell runs."
+check-your-work = "Count the green ones aloud."
+"""
+
+SLIDE = {"slideshow": {"slide_type": "slide"}}
+
+
 def notebook() -> dict[str, object]:
     """A notebook of 20 cells that keeps every rule."""
     cells: list[dict[str, object]] = [
-        {"cell_type": "markdown", "id": f"text-{number}", "metadata": {}, "source": ["A line."]}
+        {"cell_type": "markdown", "id": f"text-{number}", "metadata": SLIDE, "source": ["A line."]}
         for number in range(17)
     ]
     sources = {
@@ -88,7 +101,7 @@ def notebook() -> dict[str, object]:
                 "cell_type": "code",
                 "execution_count": None,
                 "id": name,
-                "metadata": {},
+                "metadata": SLIDE,
                 "outputs": [],
                 "source": [source],
             }
@@ -106,6 +119,7 @@ def make(root: Path) -> Lesson:
         lesson.suite: SUITE,
         lesson.mistakes: MISTAKES,
         lesson.notebook: json.dumps(notebook()),
+        lesson.talk: TALK,
     }
     for path, text in files.items():
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -36,6 +36,19 @@ def call(lesson: Lesson, *words: str, **environment: str) -> subprocess.Complete
     return done
 
 
+def terminal_with(lesson: Lesson, *words: str) -> "pexpect.spawn[str]":
+    """The command in a terminal of its own, where keys can be sent."""
+    return pexpect.spawn(
+        sys.executable,
+        [*COMMAND[1:], *words],
+        cwd=str(lesson.root),
+        encoding="utf-8",
+        timeout=SECONDS,
+        dimensions=(50, 120),
+        env=os.environ | {"TERM": "xterm"},
+    )
+
+
 def solve(lesson: Lesson) -> None:
     (lesson.work / "main.py").write_text(miniature.SOLUTION, encoding="utf-8")
 
@@ -177,15 +190,7 @@ def test_new_lays_out_a_lesson(lesson: Lesson) -> None:
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo terminal")
 def test_watch_follows_saves_and_keys(lesson: Lesson) -> None:
     call(lesson, "start", "--no-lab")
-    terminal = pexpect.spawn(
-        sys.executable,
-        [*COMMAND[1:], "watch", "1"],
-        cwd=str(lesson.root),
-        encoding="utf-8",
-        timeout=SECONDS,
-        dimensions=(50, 120),
-        env=os.environ | {"TERM": "xterm"},
-    )
+    terminal = terminal_with(lesson, "watch", "1")
     terminal.expect("0 of 2 checks pass")
     terminal.expect(r"\[q\] quit")
     terminal.send("h")

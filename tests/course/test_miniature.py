@@ -48,6 +48,10 @@ def in_mistakes(old: str, new: str) -> Breaks:
     return lambda lesson: miniature.edit(lesson.mistakes, old, new)
 
 
+def in_talk(old: str, new: str) -> Breaks:
+    return lambda lesson: miniature.edit(lesson.talk, old, new)
+
+
 def in_notebook(change: Callable[[dict[str, Any]], object]) -> Breaks:
     def apply(lesson: Lesson) -> None:
         notebook = json.loads(lesson.notebook.read_text(encoding="utf-8"))
@@ -165,6 +169,47 @@ RULE_BREAKS: dict[str, tuple[Breaks, str, str]] = {
         in_notebook(lambda notebook: notebook["cells"][0].update(id="a3f09b12")),
         "notebook_is_clean",
         "not a readable one",
+    ),
+    "cell_without_a_slide_type": (
+        in_notebook(lambda notebook: notebook["cells"][0].update(metadata={})),
+        "cells_are_slides",
+        "text-0 has no slide type",
+    ),
+    "cell_with_an_unknown_slide_type": (
+        in_notebook(
+            lambda notebook: notebook["cells"][0].update(metadata={"slideshow": {"slide_type": "page"}})
+        ),
+        "cells_are_slides",
+        "text-0 has no slide type",
+    ),
+    "cell_with_more_than_a_slide_type": (
+        in_notebook(
+            lambda notebook: notebook["cells"][0].update(
+                metadata={"slideshow": {"slide_type": "slide", "data": {}}}
+            )
+        ),
+        "cells_are_slides",
+        "text-0 has no slide type",
+    ),
+    "note_for_no_cell": (
+        in_talk("text-0", "text-99"),
+        "notes_belong_to_slides",
+        "text-99 is for no cell",
+    ),
+    "note_for_a_cell_left_out": (
+        in_notebook(
+            lambda notebook: notebook["cells"][0].update(metadata={"slideshow": {"slide_type": "skip"}})
+        ),
+        "notes_belong_to_slides",
+        "text-0 is for no cell that the slides show",
+    ),
+    "note_without_words": (in_talk("Let them vote.", " "), "notes_belong_to_slides", "text-2 is empty"),
+    "note_that_is_no_text": (in_talk('"Let them vote."', "3"), "notes_belong_to_slides", "is not a text"),
+    "talk_that_is_not_toml": (in_talk("[notes]", "[notes"), "notes_belong_to_slides", "is not valid TOML"),
+    "too_few_notes": (
+        in_talk('text-0 = "Say good morning, and wait for the answer."\n', ""),
+        "notes_belong_to_slides",
+        "has 5 notes",
     ),
     "not_a_notebook": (
         lambda lesson: lesson.notebook.write_text("{", encoding="utf-8"),

@@ -49,6 +49,12 @@ _MISTAKES = '''# TO DO: the wrong answers that people really give, before the ch
 '''
 
 
+_TALK = """# What to say, ask or wait for at a slide, by the id of its cell. It is never given to a learner.
+[notes]
+to-do = "TO DO: two or three sentences; six notes at least"
+"""
+
+
 def lay_out(course: Course, name: str) -> list[str]:
     """Create the files of a lesson called `name` (`14_caching`); returns their paths from the root.
 
@@ -69,6 +75,7 @@ def lay_out(course: Course, name: str) -> list[str]:
         lesson.suite: _SUITE,
         lesson.mistakes: _MISTAKES,
         lesson.notebook: _notebook(),
+        lesson.talk: _TALK,
     }
     written = []
     for path, text in files.items():
@@ -83,7 +90,7 @@ def _notebook() -> str:
     cell = {
         "cell_type": "markdown",
         "id": "to-do",
-        "metadata": {},
+        "metadata": {"slideshow": {"slide_type": "slide"}},
         "source": ["TO DO: the notebook, 20 to 25 cells"],
     }
     return json.dumps({"cells": [cell], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}, indent=1) + "\n"

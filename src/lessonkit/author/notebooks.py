@@ -8,11 +8,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from lessonkit.course import Course, Lesson
+from lessonkit.course import Course, Lesson, LessonError
 from lessonkit.runner import preload
 from lessonkit.targets import open_target
 
 CELL_SECONDS = 120
+LEFT_OUT = ("__pycache__", "README.md", "talk.toml", ".venv", ".git", ".ipynb_checkpoints")
 
 _folders: set[Path] = set()  # inside a kernel: where earlier notebooks ran
 
@@ -26,7 +27,7 @@ class Kernel:
     def __init__(self) -> None:
         from jupyter_client.manager import AsyncKernelManager
 
-        self._manager = AsyncKernelManager(kernel_name="python3")
+        self._manager = AsyncKernelManager(kernel_name="python3", transport_encryption="auto")
 
     def run(self, notebook: Any, folder: Path, root: Path) -> None:
         """Execute `notebook` in place, with `folder` as the current one; `root` is the course's."""
@@ -56,19 +57,32 @@ def run_notebook(lesson: Lesson, target: str, kernel: Kernel | None = None) -> d
     Runs in `kernel`, or in a new one. A cell that raises is shown as its exception's name and message,
     with `error: ` before it.
     """
+    notebook = execute(lesson, target, kernel)
+    return {cell["id"]: _shown(cell) for cell in notebook.cells if cell["cell_type"] == "code"}
+
+
+def execute(lesson: Lesson, target: str, kernel: Kernel | None = None) -> Any:
+    """The lesson's notebook with its outputs, run beside a copy of the main.py of `target`, in `kernel` or a new one.
+
+    Raises LessonError for an unknown target, and for one without a main.py.
+    """
     import nbformat
 
     notebook = nbformat.read(lesson.notebook, as_version=4)  # type: ignore[no-untyped-call]
     with tempfile.TemporaryDirectory(prefix="lesson-") as scratch, open_target(lesson, target) as opened:
+        if not opened.main.is_file():
+            raise LessonError(f"There is no main.py in {opened.folder}, and the notebook runs beside one.")
         folder = Path(scratch).resolve() / lesson.name
-        shutil.copytree(opened.folder, folder, ignore=shutil.ignore_patterns("__pycache__", "README.md"))
+        shutil.copytree(opened.folder, folder, ignore=shutil.ignore_patterns(*LEFT_OUT))
+        if opened.main.name != "main.py":
+            shutil.copyfile(opened.main, folder / "main.py")
         used = kernel or Kernel()
         try:
             used.run(notebook, folder, lesson.root)
         finally:
             if kernel is None:
                 used.close()
-    return {cell["id"]: _shown(cell) for cell in notebook.cells if cell["cell_type"] == "code"}
+    return notebook
 
 
 def _own_environment() -> dict[str, str]:

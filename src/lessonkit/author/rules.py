@@ -7,12 +7,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from lessonkit.course import Lesson
+from lessonkit.course import Lesson, LessonError
+from lessonkit.slides import read_notes
 from lessonkit.suite import MOST_HINTS, checks_of
 
 MOST_WORDS = 120
 CELLS = range(20, 26)
 CELL_KEYS = {"cell_type", "id", "metadata", "source", "outputs", "execution_count", "attachments"}
+SLIDES = ("slide", "subslide", "fragment", "skip", "-")
+LEAST_NOTES = 6
+NOT_GIVEN = {"README.md", "main.py", "talk.toml"}
 PLACEHOLDERS = {"", "pass", "..."}
 TODO = re.compile(r"^\s*# TODO\((\d+)\): ")
 
@@ -31,7 +35,14 @@ def every_part_is_there(lesson: Lesson) -> Iterator[str]:
 
 def nothing_is_left_to_do(lesson: Lesson) -> Iterator[str]:
     """No part of a lesson still says TO DO, the mark that `lesson new` leaves."""
-    parts = [lesson.readme, lesson.starter / "main.py", lesson.notebook, lesson.suite, lesson.mistakes]
+    parts = [
+        lesson.readme,
+        lesson.starter / "main.py",
+        lesson.notebook,
+        lesson.suite,
+        lesson.mistakes,
+        lesson.talk,
+    ]
     for path in (*parts, *sorted(lesson.solution.rglob("*.py"))):
         text = path.read_text(encoding="utf-8") if path.is_file() else ""
         for line in text.splitlines():
@@ -57,7 +68,7 @@ def starter_stands_in_solution(lesson: Lesson) -> Iterator[str]:
 def given_files_are_the_same(lesson: Lesson) -> Iterator[str]:
     """A file that is given, and holds no step, lies in the solution as it is."""
     for path in sorted(lesson.starter.glob("*")):
-        if not path.is_file() or path.name in ("README.md", "main.py") or "TODO(" in _text(path):
+        if not path.is_file() or path.name in NOT_GIVEN or "TODO(" in _text(path):
             continue
         other = lesson.solution / path.name
         if not other.is_file() or other.read_bytes() != path.read_bytes():
@@ -143,6 +154,43 @@ def notebook_is_clean(lesson: Lesson) -> Iterator[str]:
             yield f"The cell {name} holds metadata of a machine."
 
 
+def cells_are_slides(lesson: Lesson) -> Iterator[str]:
+    """Every cell says whether it begins a slide, stands below one, joins it, or is left out of the slides."""
+    notebook = _notebook(lesson)
+    cells = [] if notebook is None else notebook["cells"]
+    for cell in cells:
+        marked = cell.get("metadata", {}).get("slideshow")
+        if (
+            not isinstance(marked, dict)
+            or list(marked) != ["slide_type"]
+            or marked["slide_type"] not in SLIDES
+        ):
+            yield (
+                f"The cell {cell.get('id')} has no slide type. Its metadata hold "
+                f'{{"slideshow": {{"slide_type": …}}}}, which is one of {", ".join(SLIDES)}.'
+            )
+
+
+def notes_belong_to_slides(lesson: Lesson) -> Iterator[str]:
+    """The speaker notes of talk.toml are texts for cells that the slides show; six at least."""
+    try:
+        notes = read_notes(lesson)
+    except LessonError as error:
+        yield str(error)
+        return
+    if len(notes) < LEAST_NOTES:
+        yield f"lessons/{lesson.name}/{lesson.talk.name} has {len(notes)} notes, fewer than {LEAST_NOTES}."
+    cells = (_notebook(lesson) or {"cells": []})["cells"]
+    types = {
+        cell.get("id"): cell.get("metadata", {}).get("slideshow", {}).get("slide_type") for cell in cells
+    }
+    for name, text in notes.items():
+        if types.get(name, "skip") == "skip":
+            yield f"The note {name} is for no cell that the slides show."
+        if not text:
+            yield f"The note {name} is empty."
+
+
 def notebook_is_readable(lesson: Lesson) -> Iterator[str]:
     """20 to 25 cells, no text cell above 120 words, at least two predictions, check() and a hint."""
     notebook = _notebook(lesson)
@@ -173,6 +221,8 @@ RULES: tuple[Rule, ...] = (
     suite_leaves_the_code_alone,
     notebook_is_clean,
     notebook_is_readable,
+    cells_are_slides,
+    notes_belong_to_slides,
 )
 
 

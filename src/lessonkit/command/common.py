@@ -1,12 +1,16 @@
 """What the commands share: how a lesson is named, and how a line is said."""
 
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lessonkit.course import Course, Lesson, LessonError, find_course
 from lessonkit.progress import Progress
+
+if TYPE_CHECKING:
+    from lessonkit.doctor import Finding
 
 Which = Annotated[
     str | None,
@@ -34,6 +38,19 @@ def say(text: str, style: str = "") -> None:
     from lessonkit.terminal import console
 
     console().print(text, style=style, markup=False, soft_wrap=True)
+
+
+def say_findings(findings: "Iterable[Finding]", all_well: str) -> None:
+    """Print each finding as it comes, and `all_well` in the end; raises Exit(1) where something is to be mended."""
+    well = True
+    for finding in findings:
+        say(f"{'ok  ' if finding.well else 'MEND'}  {finding.says}", "" if finding.well else "red")
+        if finding.mend:
+            say(f"      {finding.mend}", "cyan")
+        well = well and finding.well
+    if not well:
+        raise typer.Exit(1)
+    say(all_well, "bold green")
 
 
 def refuse_unstarted(lesson: Lesson) -> None:

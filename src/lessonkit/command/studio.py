@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from lessonkit.command.application import application
-from lessonkit.command.common import Which, chosen, refuse_unstarted, say, shown
+from lessonkit.command.common import Which, chosen, refuse_unstarted, say, say_findings, shown
 from lessonkit.course import find_course
 
 
@@ -55,12 +55,4 @@ def doctor() -> None:
     """Look whether this machine has what the course needs, and say how to mend what it has not."""
     from lessonkit.doctor import examine
 
-    well = True
-    for finding in examine(find_course()):
-        say(f"{'ok  ' if finding.well else 'MEND'}  {finding.says}", "" if finding.well else "red")
-        if finding.mend:
-            say(f"      {finding.mend}", "cyan")
-        well = well and finding.well
-    if not well:
-        raise typer.Exit(1)
-    say("Everything that the course needs is there.", "bold green")
+    say_findings(examine(find_course()), "Everything that the course needs is there.")

@@ -1,12 +1,9 @@
 """`lesson watch`: a save runs the checks, a newer save stops an older run, and keys do the rest."""
 
 import asyncio
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 
-from prompt_toolkit.input import create_input
-
+from lessonkit.command.keyboard import keyboard
 from lessonkit.course import Course, Lesson
 from lessonkit.hints import next_hint
 from lessonkit.progress import Progress
@@ -42,7 +39,7 @@ class Watch:
         background = [asyncio.create_task(self._saves())]
         checking: asyncio.Task[None] | None = None
         self._events.put_nowait("save")
-        with _keyboard(self._events):
+        with keyboard(self._events):
             while (event := await self._events.get()) != "q":
                 if event in ("save", "r"):
                     if self._run is not None:
@@ -99,19 +96,3 @@ class Watch:
         start(self.lesson)
         self._out.print(f"Lesson {self.lesson.number} is in {self.lesson.work}; edit its main.py.")
         self._events.put_nowait("save")
-
-
-@contextmanager
-def _keyboard(events: "asyncio.Queue[str]") -> Iterator[None]:
-    """While it lasts, each key goes into `events`; without a terminal there are none."""
-    if not sys.stdin.isatty():
-        yield
-        return
-    keyboard = create_input()
-
-    def pressed() -> None:
-        for key in keyboard.read_keys():
-            events.put_nowait("q" if key.key in ("c-c", "c-d") else key.data.lower())
-
-    with keyboard.raw_mode(), keyboard.attach(pressed):
-        yield

@@ -27,9 +27,11 @@ class Prediction:
         return Shown(f"<p><b>Measured: {escape(found)}</b> ({escape(verdict)})</p>", text)
 
     def __repr__(self) -> str:
-        listed = " / ".join(self.options)
         chosen = f"Your guess: {self.guess}" if self.guess else 'Guess by adding guess="…" to the call.'
-        return f"{self.question}\n  {listed}\n{chosen}"
+        return f"{self._asks()}\n{chosen}"
+
+    def _asks(self) -> str:
+        return f"{self.question}\n  {' / '.join(self.options)}"
 
     def _ipython_display_(self) -> None:
         from IPython.display import display
@@ -38,7 +40,8 @@ class Prediction:
         if buttons is None:
             print(repr(self))
         else:
-            display(buttons)  # type: ignore[no-untyped-call]
+            shown = buttons._repr_mimebundle_() | {"text/plain": self._asks()}
+            display(shown, raw=True)  # type: ignore[no-untyped-call]
 
     def _buttons(self) -> Any:
         """The question with a button for each option; None where widgets cannot be made."""
