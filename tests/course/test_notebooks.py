@@ -6,20 +6,27 @@ from collections.abc import Callable
 import pytest
 
 from lessonkit.course import Lesson, find_course
+from lessonkit.packages import packages_of
 from lessonkit.suite import checks_of
 
 
-def quick(lesson: Lesson, target: str) -> bool:
-    """Whether `uv run pytest` runs it; the rest takes minutes, and CI has them."""
-    return target == "solution" and not any(check.starts_processes for check in checks_of(lesson))
+def marks(lesson: Lesson, target: str) -> list[pytest.MarkDecorator]:
+    """`uv run pytest` runs those without a service behind them, beside the solution, and CI the other solutions too.
+
+    Beside the starters, the first is CI's and the others are an author's: together they take minutes.
+    """
+    if target == "starter":
+        return [pytest.mark.thorough if lesson.number == 1 else pytest.mark.exhaustive]
+    return [pytest.mark.thorough] if "anthropic" in packages_of(lesson) or starts_processes(lesson) else []
+
+
+def starts_processes(lesson: Lesson) -> bool:
+    return any(check.starts_processes for check in checks_of(lesson))
 
 
 ALL = [(lesson, target) for lesson in find_course().lessons() for target in ("starter", "solution")]
 NAMES = [f"{lesson.name}-{target}" for lesson, target in ALL]
-MARKED = [
-    pytest.param(*case, id=name, marks=[] if quick(*case) else [pytest.mark.thorough])
-    for case, name in zip(ALL, NAMES, strict=True)
-]
+MARKED = [pytest.param(*case, id=name, marks=marks(*case)) for case, name in zip(ALL, NAMES, strict=True)]
 
 
 @pytest.mark.parametrize(("lesson", "target"), MARKED)

@@ -14,7 +14,7 @@ from lessonkit.report import Report
 # How many targets of a kind `uv run pytest` tries of each lesson, and how many CI tries as well (`-m thorough`). The rest
 # is marked `exhaustive`: an author tries everything with `-m ""`. Those whose verdicts need processes are left to CI.
 QUICK = {"mistake": 1, "answer": 1}
-THOROUGH = {"mistake": 8, "answer": 3, "slow": 1}
+THOROUGH = {"mistake": 5, "answer": 2, "slow": 1}
 
 
 def cases(lesson: Lesson) -> Iterator[ParameterSet]:
