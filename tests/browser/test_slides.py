@@ -18,7 +18,6 @@ from lessonkit.slides import make_slides, read_notes
 
 SlidesOf = Callable[[str], tuple[Lesson, str]]
 SHAPES = ((1280, 720), (1024, 768))
-OF_THE_HOUR = (2, 5, 8)  # lesson 1 and these are what a class of one hour sees
 PARTS = ".jp-Cell-inputWrapper, .jp-Cell-outputWrapper"
 
 # What the current slide shows, once all of its fragments are there. `beyond` names what is cut off or hangs over.
@@ -59,9 +58,7 @@ def slides_of(course: Path) -> Iterator[SlidesOf]:
 
 
 def marks(lesson: Lesson) -> list[pytest.MarkDecorator]:
-    if lesson.number == 1:
-        return []
-    return [pytest.mark.thorough if lesson.number in OF_THE_HOUR else pytest.mark.exhaustive]
+    return [] if lesson.number == 1 else [pytest.mark.exhaustive]
 
 
 LESSONS = [pytest.param(one.name, id=one.name, marks=marks(one)) for one in find_course().lessons()]

@@ -18,7 +18,7 @@ from lessonkit.report import Report
 from lessonkit.runner import run
 from lessonkit.terminal import as_text
 
-pytestmark = pytest.mark.thorough  # each test starts programs of its own, and waits for hostile ones
+pytestmark = pytest.mark.exhaustive  # each test starts programs of its own, and waits for hostile ones
 
 SUITE = '''"""A greeting."""
 

@@ -11,19 +11,18 @@ from lessonkit.suite import checks_of
 
 
 def marks(lesson: Lesson, target: str) -> list[pytest.MarkDecorator]:
-    """`uv run pytest` runs those without a service behind them, beside the solution, and CI the other solutions too.
+    """`uv run pytest` runs those without a service behind them, beside the solution; CI one of each other kind.
 
-    Beside the starters, the first is CI's and the others are an author's: together they take minutes.
+    All together take a quarter of an hour, which is an author's to spend.
     """
-    if target == "starter":
-        return [pytest.mark.thorough if lesson.number == 1 else pytest.mark.exhaustive]
-    return [pytest.mark.thorough] if "anthropic" in packages_of(lesson) or starts_processes(lesson) else []
+    if target == "solution" and "anthropic" not in packages_of(lesson):
+        return (
+            [] if not any(check.starts_processes for check in checks_of(lesson)) else [pytest.mark.exhaustive]
+        )
+    return [pytest.mark.thorough if (lesson.number, target) in OF_EACH_KIND else pytest.mark.exhaustive]
 
 
-def starts_processes(lesson: Lesson) -> bool:
-    return any(check.starts_processes for check in checks_of(lesson))
-
-
+OF_EACH_KIND = ((1, "starter"), (8, "solution"))
 ALL = [(lesson, target) for lesson in find_course().lessons() for target in ("starter", "solution")]
 NAMES = [f"{lesson.name}-{target}" for lesson, target in ALL]
 MARKED = [pytest.param(*case, id=name, marks=marks(*case)) for case, name in zip(ALL, NAMES, strict=True)]
