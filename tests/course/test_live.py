@@ -64,15 +64,25 @@ def status(web: httpx2.Client, path: str = "/greeting") -> int:
     return 0
 
 
+def text(web: httpx2.Client, path: str = "/greeting") -> str:
+    """The text of an answer; empty while a server that began anew cuts its connections.
+
+    It does so on a busy machine, where a save comes before the one before it is loaded.
+    """
+    with suppress(httpx2.TransportError):
+        return web.get(path).text
+    return ""
+
+
 def test_a_save_is_served(lesson: Lesson, web: httpx2.Client) -> None:
     assert web.get("/greeting").json() == {"text": "hello you"}
     save(lesson, miniature.SOLUTION.replace("hello", "good day"))
-    wait_until(lambda: web.get("/greeting").json() == {"text": "good day you"})
+    wait_until(lambda: text(web) == '{"text":"good day you"}')
 
 
 def test_a_broken_save_says_why_and_the_next_one_recovers(lesson: Lesson, web: httpx2.Client) -> None:
     save(lesson, "app =")
-    wait_until(lambda: "main.py line 1 is not valid Python" in web.get("/greeting").text)
+    wait_until(lambda: "main.py line 1 is not valid Python" in text(web))
     assert status(web) == 503
     page = web.get("/docs", headers={"accept": "text/html"})
     assert "main.py line 1 is not valid Python" in page.text
@@ -179,10 +189,10 @@ def test_the_version_of_the_documentation_follows_the_schema_alone(
     shown = web.get("/docs").text
     assert f'known = "{first}"' in shown  # a page knows what it shows, whenever it looks first
     save(lesson, miniature.SOLUTION.replace("hello", "good day"))
-    wait_until(lambda: web.get("/greeting").json() == {"text": "good day you"})
+    wait_until(lambda: text(web) == '{"text":"good day you"}')
     assert web.get("/_lesson/version").text == first
     save(lesson, miniature.SOLUTION.replace("/greeting", "/salute"))
-    wait_until(lambda: web.get("/_lesson/version").text != first)
+    wait_until(lambda: text(web, "/_lesson/version") not in ("", first))
 
 
 def test_a_folder_has_one_server(lesson: Lesson, server: LiveServer, monkeypatch: pytest.MonkeyPatch) -> None:
