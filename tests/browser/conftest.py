@@ -55,10 +55,10 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
     assert asked
 
 
-@pytest.fixture(scope="session")
-def course(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The course as somebody has it who just cloned it."""
-    course = tmp_path_factory.mktemp("clone") / "fastapi-in-one-post"
+@pytest.fixture
+def course(tmp_path: Path) -> Path:
+    """The course as somebody has it who just cloned it; each test has its own."""
+    course = tmp_path / "fastapi-in-one-post"
     listed = subprocess.run(
         ["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True
     )
