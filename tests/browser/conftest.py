@@ -55,10 +55,9 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
     assert asked
 
 
-@pytest.fixture
-def course(tmp_path: Path) -> Path:
-    """The course as somebody has it who just cloned it; each test has its own."""
-    course = tmp_path / "fastapi-in-one-post"
+def fresh_copy(folder: Path) -> Path:
+    """The course in `folder` as somebody has it who just cloned it."""
+    course = folder / "fastapi-in-one-post"
     listed = subprocess.run(
         ["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True
     )
@@ -67,6 +66,12 @@ def course(tmp_path: Path) -> Path:
             (course / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, course / name)
     return course
+
+
+@pytest.fixture
+def course(tmp_path: Path) -> Path:
+    """A fresh copy of the course, of this test alone."""
+    return fresh_copy(tmp_path)
 
 
 @pytest.fixture

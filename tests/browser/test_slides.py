@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import BrowserContext, Page
-from tests.browser.conftest import COMMAND
+from tests.browser.conftest import COMMAND, fresh_copy
 
 from lessonkit.author.notebooks import Kernel
 from lessonkit.course import Course, Lesson, find_course
@@ -44,8 +44,9 @@ LOOK = """() => {
 
 
 @pytest.fixture(scope="module")
-def slides_of(course: Path) -> Iterator[SlidesOf]:
+def slides_of(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SlidesOf]:
     """`slides_of(name)`: a lesson and the address of its slides, made once, all in one kernel."""
+    course = fresh_copy(tmp_path_factory.mktemp("clone"))
     kernel = Kernel()
 
     @cache
