@@ -1,5 +1,6 @@
 """What the course's own tests share: reports and notebooks, two at a time and once each."""
 
+import signal
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +23,12 @@ Result = TypeVar("Result")
 @pytest.fixture(scope="session")
 def course() -> Course:
     return find_course(Path(__file__))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _ctrl_c() -> None:
+    """Programs that tests start heed Ctrl-C, also where a script began the tests in the background and it is ignored."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session", autouse=True)

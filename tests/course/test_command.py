@@ -130,6 +130,7 @@ def test_unknown_option_is_status_2(lesson: Lesson) -> None:
     assert call(lesson, "check", "--nonsense").returncode == 2
 
 
+@pytest.mark.thorough
 def test_ascii_console_is_readable(lesson: Lesson) -> None:
     call(lesson, "start", "--no-lab")
     done = call(lesson, "check", "1", PYTHONIOENCODING="ascii")
@@ -166,6 +167,7 @@ def test_work_that_cannot_be_written_is_one_sentence(lesson: Lesson) -> None:
     assert "Starting 01_greeting failed" in done.stderr
 
 
+@pytest.mark.thorough
 def test_two_commands_at_once_lose_nothing(lesson: Lesson) -> None:
     call(lesson, "start", "--no-lab")
     mine = {f"version {number}\n" for number in range(4)}
@@ -188,6 +190,7 @@ def test_new_lays_out_a_lesson(lesson: Lesson) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo terminal")
+@pytest.mark.thorough
 def test_watch_follows_saves_and_keys(lesson: Lesson) -> None:
     call(lesson, "start", "--no-lab")
     terminal = terminal_with(lesson, "watch", "1")

@@ -99,6 +99,7 @@ def test_a_mistake_that_nothing_notices_is_noticed(lesson: Lesson) -> None:
     assert "turns nothing red" in "\n".join(faults(lesson))
 
 
+@pytest.mark.thorough
 def test_a_step_is_put_there_and_what_was_there_is_saved(lesson: Lesson) -> None:
     done = call(lesson, "demo", "1", "--step", "1")
     assert done.returncode == 0
@@ -138,6 +139,7 @@ def test_a_lesson_without_steps_says_so(lesson: Lesson) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo terminal")
+@pytest.mark.thorough
 def test_keys_go_on_and_back_and_show_the_mistake(lesson: Lesson) -> None:
     terminal = terminal_with(lesson, "demo", "1")
     terminal.expect("The starter")
