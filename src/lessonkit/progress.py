@@ -16,16 +16,17 @@ VERSION = 1
 
 @dataclass
 class LessonProgress:
-    """The last verdict of each check (by its id) and how many of its hints were shown (by its name)."""
+    """The last verdict of each check (by its id), how many of its hints were shown (by its name), and which checks
+    (by name) have all passed in one run: that stays, whatever is tried in the lesson later."""
 
     checks: dict[str, str] = field(default_factory=dict)
     hints: dict[str, int] = field(default_factory=dict)
+    done: set[str] = field(default_factory=set)
 
     def finished(self, lesson: Lesson) -> bool:
-        """Whether every check that the suite has today passed when it last ran."""
-        passed = {check.partition("[")[0] for check in self.checks}
+        """Whether every check that the suite has today has passed, all in one run."""
         names = lesson.check_names()
-        return bool(names) and passed.issuperset(names) and set(self.checks.values()) == {"passed"}
+        return bool(names) and self.done.issuperset(names)
 
 
 class Progress:
@@ -46,6 +47,8 @@ class Progress:
             everything = self._read()
             mine = everything.setdefault(lesson.name, LessonProgress())
             mine.checks = {check.id: check.outcome for check in report.checks}
+            if report.ok:
+                mine.done = {check.name for check in report.checks}
             self._write(everything)
 
     def show_hint(self, lesson: Lesson, check: str, most: int) -> int:
@@ -65,7 +68,7 @@ class Progress:
                 self._write(everything)
 
     def first_unfinished(self) -> Lesson | None:
-        """The first lesson whose checks have not all passed; None when the course is done."""
+        """The first lesson that is not finished; None when the course is done."""
         known = self._read()
         for lesson in self.course.lessons():
             if not known.get(lesson.name, LessonProgress()).finished(lesson):
@@ -87,7 +90,10 @@ class Progress:
             return {}
 
     def _write(self, everything: dict[str, LessonProgress]) -> None:
-        lessons = {name: {"checks": one.checks, "hints": one.hints} for name, one in everything.items()}
+        lessons = {
+            name: {"checks": one.checks, "hints": one.hints, "done": sorted(one.done)}
+            for name, one in everything.items()
+        }
         text = json.dumps({"version": VERSION, "lessons": lessons}, indent=2)
         write_atomically(self.path, text.encode("utf-8"))
 
@@ -95,4 +101,5 @@ class Progress:
 def _lesson_progress(data: dict[str, Any]) -> LessonProgress:
     checks = {str(name): str(outcome) for name, outcome in data["checks"].items()}
     hints = {str(name): int(count) for name, count in data["hints"].items()}
-    return LessonProgress(checks, hints)
+    passed = {name.partition("[")[0] for name in checks} if set(checks.values()) == {"passed"} else set()
+    return LessonProgress(checks, hints, {str(name) for name in data.get("done", passed)})

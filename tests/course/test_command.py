@@ -79,6 +79,12 @@ def test_a_lesson_from_start_to_finish(lesson: Lesson) -> None:
     assert "2 of 2" in call(lesson, "list").stdout
     assert "nothing to hint at" in call(lesson, "hint", "1").stdout
 
+    (lesson.work / "main.py").write_text(miniature.STARTER, encoding="utf-8")
+    assert "0 of 2 checks pass" in call(lesson, "check", "1").stdout
+    listed = call(lesson, "list").stdout
+    assert "✓   1" in listed
+    assert "0 of 2 now, all of them before" in listed
+
 
 def test_failure_shows_four_parts_and_a_curl_line(lesson: Lesson) -> None:
     call(lesson, "start", "--no-lab")

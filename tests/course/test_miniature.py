@@ -226,6 +226,11 @@ RULE_BREAKS: dict[str, tuple[Breaks, str, str]] = {
         "notebook_is_readable",
         "121 words",
     ),
+    "a_wide_drawing": (
+        in_notebook(lambda notebook: notebook["cells"][0].update(source=["```\n", "─" * 65, "\n```"])),
+        "drawings_fit",
+        "65 columns",
+    ),
     "no_prediction": (
         in_notebook(lambda notebook: notebook["cells"][-3].update(source=["pass"])),
         "notebook_is_readable",

@@ -17,6 +17,7 @@ from lessonkit import doctor, lab
 from lessonkit.course import Lesson
 from lessonkit.notebook import check, diff, hint, predict, serve
 from lessonkit.notebook import serving as serving_module
+from lessonkit.notebook.shown import sentence
 
 COMMAND = [sys.executable, "-m", "lessonkit.command"]
 SECONDS = 60
@@ -49,6 +50,11 @@ def test_check_shows_the_first_failure_in_full_and_the_others_folded(lesson: Les
 def test_hint_counts_itself(lesson: Lesson) -> None:
     assert "Hint 1 of 2: Look at the decorator." in repr(hint())
     assert "Hint 2 of 2, the last one" in hint()._repr_html_()
+
+
+def test_what_stands_in_backticks_is_code() -> None:
+    shown = sentence("Write `def <name>()`.\nNext: `x`.")._repr_html_()
+    assert "Write <code>def &lt;name&gt;()</code>.<br>Next: <code>x</code>." in shown
 
 
 def test_diff_comes_after_passing(lesson: Lesson) -> None:

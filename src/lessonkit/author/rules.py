@@ -1,21 +1,14 @@
 """The rules of the course's content. Each is a function from a lesson to the sentences it breaks them with."""
 
 import ast
-import json
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
-from lessonkit.course import Lesson, LessonError
-from lessonkit.slides import read_notes
+from lessonkit.author.notebook_rules import NOTEBOOK_RULES
+from lessonkit.course import Lesson
 from lessonkit.suite import MOST_HINTS, checks_of
 
-MOST_WORDS = 120
-CELLS = range(20, 26)
-CELL_KEYS = {"cell_type", "id", "metadata", "source", "outputs", "execution_count", "attachments"}
-SLIDES = ("slide", "subslide", "fragment", "skip", "-")
-LEAST_NOTES = 6
 NOT_GIVEN = {"README.md", "main.py", "talk.toml"}
 PLACEHOLDERS = {"", "pass", "..."}
 TODO = re.compile(r"^\s*# TODO\((\d+)\): ")
@@ -134,83 +127,6 @@ def suite_leaves_the_code_alone(lesson: Lesson) -> Iterator[str]:
             yield f"tests/{lesson.suite.name} sleeps; count, or wait for an event."
 
 
-def notebook_is_clean(lesson: Lesson) -> Iterator[str]:
-    """A notebook is committed without outputs, counts or machine metadata, with readable cell ids."""
-    notebook = _notebook(lesson)
-    if notebook is None:
-        yield f"notebooks/{lesson.notebook.name} is not a notebook."
-        return
-    if notebook.get("metadata"):
-        yield f"notebooks/{lesson.notebook.name} holds metadata: {', '.join(notebook['metadata'])}."
-    seen: set[str] = set()
-    for cell in notebook["cells"]:
-        name = cell.get("id", "")
-        if not re.match(r"^[a-z][a-z0-9-]+$", name) or re.match(r"^[0-9a-f]{8}$", name) or name in seen:
-            yield f"The cell id {name!r} is not a readable one of its own, like predict-422."
-        seen.add(name)
-        if cell.get("outputs") or cell.get("execution_count") is not None:
-            yield f"The cell {name} holds outputs or an execution count; clear them."
-        if set(cell.get("metadata", {})) - {"tags", "slideshow"} or set(cell) - CELL_KEYS:
-            yield f"The cell {name} holds metadata of a machine."
-
-
-def cells_are_slides(lesson: Lesson) -> Iterator[str]:
-    """Every cell says whether it begins a slide, stands below one, joins it, or is left out of the slides."""
-    notebook = _notebook(lesson)
-    cells = [] if notebook is None else notebook["cells"]
-    for cell in cells:
-        marked = cell.get("metadata", {}).get("slideshow")
-        if (
-            not isinstance(marked, dict)
-            or list(marked) != ["slide_type"]
-            or marked["slide_type"] not in SLIDES
-        ):
-            yield (
-                f"The cell {cell.get('id')} has no slide type. Its metadata hold "
-                f'{{"slideshow": {{"slide_type": …}}}}, which is one of {", ".join(SLIDES)}.'
-            )
-
-
-def notes_belong_to_slides(lesson: Lesson) -> Iterator[str]:
-    """The speaker notes of talk.toml are texts for cells that the slides show; six at least."""
-    try:
-        notes = read_notes(lesson)
-    except LessonError as error:
-        yield str(error)
-        return
-    if len(notes) < LEAST_NOTES:
-        yield f"lessons/{lesson.name}/{lesson.talk.name} has {len(notes)} notes, fewer than {LEAST_NOTES}."
-    cells = (_notebook(lesson) or {"cells": []})["cells"]
-    types = {
-        cell.get("id"): cell.get("metadata", {}).get("slideshow", {}).get("slide_type") for cell in cells
-    }
-    for name, text in notes.items():
-        if types.get(name, "skip") == "skip":
-            yield f"The note {name} is for no cell that the slides show."
-        if not text:
-            yield f"The note {name} is empty."
-
-
-def notebook_is_readable(lesson: Lesson) -> Iterator[str]:
-    """20 to 25 cells, no text cell above 120 words, at least two predictions, check() and a hint."""
-    notebook = _notebook(lesson)
-    if notebook is None:
-        return
-    cells = [(cell["id"], cell["cell_type"], "".join(cell["source"])) for cell in notebook["cells"]]
-    if len(cells) not in CELLS:
-        yield f"notebooks/{lesson.notebook.name} has {len(cells)} cells, not {CELLS.start} to {CELLS.stop - 1}."
-    for name, kind, text in cells:
-        words = len(re.sub(r"```.*?```", "", text, flags=re.DOTALL).split())
-        if kind == "markdown" and words > MOST_WORDS:
-            yield f"The cell {name} has {words} words, more than {MOST_WORDS}."
-    if "check()" not in {name: text for name, _, text in cells}.get("check-your-work", ""):
-        yield f"notebooks/{lesson.notebook.name} has no cell check-your-work that calls check()."
-    code = "\n".join(text for _, kind, text in cells if kind == "code")
-    for wanted, times in (("predict(", 2), (".compare(", 2), ("hint()", 1)):
-        if code.count(wanted) < times:
-            yield f"notebooks/{lesson.notebook.name} calls {wanted} fewer than {times} times."
-
-
 RULES: tuple[Rule, ...] = (
     every_part_is_there,
     nothing_is_left_to_do,
@@ -219,10 +135,7 @@ RULES: tuple[Rule, ...] = (
     steps_are_numbered,
     checks_are_complete,
     suite_leaves_the_code_alone,
-    notebook_is_clean,
-    notebook_is_readable,
-    cells_are_slides,
-    notes_belong_to_slides,
+    *NOTEBOOK_RULES,
 )
 
 
@@ -238,11 +151,3 @@ def _lasting_lines(path: Path) -> Iterator[tuple[int, str]]:
 
 def _text(path: Path) -> str:
     return path.read_text(encoding="utf-8") if path.is_file() else ""
-
-
-def _notebook(lesson: Lesson) -> dict[str, Any] | None:
-    try:
-        notebook = json.loads(_text(lesson.notebook))
-        return notebook if isinstance(notebook["cells"], list) else None
-    except (ValueError, KeyError, TypeError):
-        return None

@@ -213,9 +213,11 @@ def list_lessons() -> None:
     for lesson in course.lessons():
         known = progress.lesson(lesson)
         passed = sum(outcome == "passed" for outcome in known.checks.values())
-        done = "✓" if known.finished(lesson) else "·"
+        finished = known.finished(lesson)
         reached = f"{passed} of {len(known.checks)}" if known.checks else "not checked yet"
-        table.add_row(done, f"{lesson.number:>2}  {lesson.title}", reached)
+        if finished and passed < len(known.checks):
+            reached += " now, all of them before"
+        table.add_row("✓" if finished else "·", f"{lesson.number:>2}  {lesson.title}", reached)
     console().print(table)
     _say_set_aside(progress)
     following = progress.first_unfinished()

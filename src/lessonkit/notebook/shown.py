@@ -1,5 +1,6 @@
 """What a notebook's functions return: HTML in a notebook, text everywhere else."""
 
+import re
 from html import escape
 
 
@@ -18,6 +19,6 @@ class Shown:
 
 
 def sentence(text: str) -> Shown:
-    """A sentence or a few, each line on its own."""
-    lines = "<br>".join(escape(line) for line in text.splitlines())
+    """A sentence or a few, each line on its own; what stands in backticks is code."""
+    lines = "<br>".join(re.sub("`([^`]+)`", r"<code>\1</code>", escape(line)) for line in text.splitlines())
     return Shown(f'<p style="max-width:60em">{lines}</p>', text)
