@@ -75,15 +75,20 @@ def course(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def start(course: Path, context: BrowserContext) -> Iterator[Callable[[int], Page]]:
+def start(course: Path, tmp_path: Path, context: BrowserContext) -> Iterator[Callable[[int], Page]]:
     """`start(8)` runs `lesson start 8` and opens the address that it prints."""
+    settings = {
+        "PYTHONUNBUFFERED": "1",
+        "BROWSER": "true-of-nobody",
+        "JUPYTER_CONFIG_DIR": str(tmp_path / "jupyter"),  # nobody's own theme and settings
+    }
     with ExitStack() as running:
 
         def start_lesson(number: int) -> Page:
             command = subprocess.Popen(
                 [*COMMAND, "start", str(number)],
                 cwd=course,
-                env=os.environ | {"PYTHONUNBUFFERED": "1", "BROWSER": "true-of-nobody"},
+                env=os.environ | settings,
                 stdout=subprocess.PIPE,
                 encoding="utf-8",
             )

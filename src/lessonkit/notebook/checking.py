@@ -7,7 +7,7 @@ from lessonkit.difference import LEGEND, SAME, differences
 from lessonkit.hints import next_hint
 from lessonkit.notebook.here import here
 from lessonkit.notebook.report_html import as_html
-from lessonkit.notebook.shown import Shown, sentence
+from lessonkit.notebook.shown import BAD, GOOD, Shown, sentence
 from lessonkit.notebook.waiting import wait_with_a_bar
 from lessonkit.progress import Progress
 from lessonkit.report import CheckResult, Report
@@ -65,8 +65,8 @@ def diff() -> Shown:
 def _style(line: str) -> str:
     """Colour and weight, beside the signs that say the same."""
     if line.startswith("+"):
-        return "color:var(--jp-success-color0,#1b5e20);font-weight:bold"
-    return "color:var(--jp-error-color0,#b71c1c)" if line.startswith("-") else ""
+        return f"color:{GOOD};font-weight:bold"
+    return f"color:{BAD}" if line.startswith("-") else ""
 
 
 def _run(lesson: Lesson, target: str) -> Report:

@@ -3,11 +3,12 @@
 from html import escape
 
 from lessonkit.course import Course, Lesson
+from lessonkit.notebook.shown import BAD, GOOD
 from lessonkit.report import CheckResult, Report, parts, shorten
 
-_GOOD = "color:var(--jp-success-color0,#1b5e20)"
-_BAD = "color:var(--jp-error-color0,#b71c1c)"
-_BOX = "border-left:4px solid currentColor;padding:0.4em 0.8em;margin:0.4em 0;max-width:60em"
+_GOOD = f"color:{GOOD}"
+_BAD = f"color:{BAD}"
+_BOX = f"border-left:4px solid {BAD};padding:0.4em 0.8em;margin:0.4em 0;max-width:60em"
 _CODE = "white-space:pre-wrap;word-break:break-word;font-family:var(--jp-code-font-family,monospace)"
 _LEFT = "text-align:left;vertical-align:top;padding:0.15em 0.8em 0.15em 0"
 
@@ -66,6 +67,6 @@ def _box(title: str, message: str) -> str:
         for label, text in parts(message)
     )
     return (
-        f'<div role="group" aria-label="{escape(title)}" style="{_BOX};{_BAD}"><b>✗ {escape(title)}</b>'
-        f'<table style="margin:0;color:var(--jp-content-font-color1,inherit)"><tbody>{rows}</tbody></table></div>'
+        f'<div role="group" aria-label="{escape(title)}" style="{_BOX}"><b style="{_BAD}">✗ {escape(title)}</b>'
+        f'<table style="margin:0"><tbody>{rows}</tbody></table></div>'
     )
