@@ -15,13 +15,17 @@ UNUSED_PLUGINS = (  # parts of pytest that a suite never needs; each costs every
     "faulthandler",
     "junitxml",
     "legacypath",
+    "logging",
     "nose",
     "pastebin",
+    "recwarn",
     "setuponly",
     "setupplan",
     "stepwise",
     "subtests",
+    "threadexception",
     "unittest",
+    "unraisableexception",
 )
 
 
