@@ -4,8 +4,8 @@ import re
 from html import escape
 
 # Mixed with the colour of the text around it, a colour reads on a light page and on a dark one, in any frontend.
-GOOD = "color-mix(in srgb,#2e7d32 68%,currentcolor)"
-BAD = "color-mix(in srgb,#c62828 68%,currentcolor)"
+GOOD = "color-mix(in srgb,#2e7d32 60%,currentcolor)"
+BAD = "color-mix(in srgb,#c62828 60%,currentcolor)"
 
 
 class Shown:
