@@ -484,7 +484,7 @@ def test_one_client_serves_all_requests(upstream, client, sdk_clients):
     assert [reply.status_code for reply in replies] == [200, 200, 200], expected(
         "status 200 for each of three requests in a row",
         came_back=", ".join(str(reply.status_code) for reply in replies),
-        next_step="Keep the client open between requests: `async with` and close() belong into the lifespan, "
+        next_step="Keep the client open between requests: `async with` and close() belong in the lifespan, "
         "and not into the endpoint or its dependency.",
     )
     assert sdk_clients.used == 1, expected(
@@ -623,7 +623,7 @@ def test_eight_requests_are_eight_in_flight(upstream, client, at_once, wait_for_
         f"{TOGETHER} calls in flight upstream at the same time",
         came_back=f"never more than {most} at a time",
         next_step="Let the endpoint be `async def` and await an AsyncAnthropic, with no lock around the call. A synchronous "
-        "Anthropic in an `async def` stops the whole server; it belongs into a `def` endpoint.",
+        "Anthropic in an `async def` stops the whole server; it belongs in a `def` endpoint.",
     )
     assert most >= TOGETHER, expected(
         f"{TOGETHER} calls in flight upstream at the same time",
@@ -760,7 +760,7 @@ def test_upstream_failure_is_a_5xx(upstream, client):
     "POST /generate",
     hints=[
         "TODO(7): look at the detail of your HTTPException.",
-        "str(error) holds what the upstream wrote: names of its machines, sometimes keys. It belongs into your log.",
+        "str(error) holds what the upstream wrote: names of its machines, sometimes keys. It belongs in your log.",
         'raise HTTPException(status_code=502, detail="The model failed") from error',
     ],
 )
@@ -783,7 +783,7 @@ def test_failure_shows_nothing_of_the_exception(upstream, client):
         assert not headers, expected(
             "nothing of the exception, in no part of the answer",
             came_back=f"a header with its words: {', '.join(f'{name}: {reply.headers[name][:100]}' for name in headers)}",
-            next_step="Take str(error) out of the headers: a caller reads these too. It belongs into your log.",
+            next_step="Take str(error) out of the headers: a caller reads these too. It belongs in your log.",
         )
         assert not shown, expected(
             f"a sentence of your own; the answer shows the caller {shown[0] if shown else ''!r}, which is the exception's",

@@ -536,7 +536,7 @@ def test_other_upstream_errors_are_502(upstream, client, logs, statuses):
     "POST /generate",
     hints=[
         "TODO(4): look at the messages.",
-        "str(error) holds what the upstream wrote. It belongs into the log, where exc_info=error puts it.",
+        "str(error) holds what the upstream wrote. It belongs in the log, where exc_info=error puts it.",
         'Problem(502, "model_failed", "The model failed."), with no f-string around the exception',
     ],
 )

@@ -852,7 +852,7 @@ def test_streams_do_not_wait_for_each_other(upstream, client):
         "the first event of a second stream, while a first one waits for its next piece",
         came_back="nothing, until the first stream had ended",
         next_step="Free the event loop while you wait: AsyncAnthropic with `async with` and `async for`, and no lock around a "
-        "stream. A synchronous stream belongs into `def` functions.",
+        "stream. A synchronous stream belongs in `def` functions.",
     )
 
 

@@ -165,6 +165,26 @@ def test_keys_go_on_and_back_and_show_the_mistake(lesson: Lesson) -> None:
     assert (lesson.work.parent / "backups" / lesson.name / backup / "main.py").read_text() == "app ="
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo terminal")
+@pytest.mark.thorough
+def test_a_small_window_shows_as_many_checks_as_it_holds(lesson: Lesson) -> None:
+    suite, talk = lesson.suite.read_text(encoding="utf-8"), lesson.talk.read_text(encoding="utf-8")
+    names = [f"test_another_{number}" for number in range(5)]
+    more = [
+        f'@task("GET /greeting", hints=["-"])\ndef {name}(client):\n    """{name}."""\n' for name in names
+    ]
+    lesson.suite.write_text("\n\n".join([suite, *more]), encoding="utf-8")
+    named = ", ".join(f'"{name}"' for name in names)
+    lesson.talk.write_text(talk.replace("green = [", f"green = [{named}, "), encoding="utf-8")
+    terminal = terminal_with(lesson, "demo", "1", "--step", "1")
+    terminal.setwinsize(24, 80)
+    terminal.expect("7 of 7 checks pass")
+    assert (terminal.before or "").count("✓") == 4
+    assert "… and 3 more" in (terminal.before or "")
+    terminal.send("q")
+    terminal.expect(pexpect.EOF)
+
+
 @pytest.mark.thorough
 def test_rehearsal_tries_every_step_and_touches_nothing(lesson: Lesson) -> None:
     done = call(lesson, "demo", "--rehearse")

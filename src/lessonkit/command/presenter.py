@@ -23,6 +23,8 @@ NEXT, BACK = (
     {"left", "p", "pageup"},
 )  # a presenter's remote sends page down and up
 WIDTH = 72  # columns: what large type leaves on a projector
+OTHER_LINES = 20  # of the screen: what stands above and below the checks
+FEWEST_CHECKS = 4
 
 
 def present(lesson: Lesson, number: int) -> bool:
@@ -167,11 +169,18 @@ class Presenter:
         if self.report.error is not None:
             return [Text(self.report.error.text(), "red")]
         named = set(self.step.green) if self.step else set()
-        rows: list[RenderableType] = [
-            Text.assemble(("✓ ", "green") if check.passed else ("✗ ", "bold red"), check.title)
-            for check in self.report.checks
+        shown = [
+            check
+            for check in sorted(self.report.checks, key=lambda check: check.passed)  # red ones first
             if check.name in named or (self.mistaken and not check.passed)
         ]
+        most = max(self._out.height - OTHER_LINES, FEWEST_CHECKS) if self._out.is_terminal else len(shown)
+        rows: list[RenderableType] = [
+            Text.assemble(("✓ ", "green") if check.passed else ("✗ ", "bold red"), check.title)
+            for check in shown[:most]
+        ]
+        if len(shown) > most:
+            rows.append(Text(f"… and {len(shown) - most} more", "dim"))
         if self.step is not None and not named:
             rows.append(Text("No check turns green with this step alone.", "dim"))
         return [*rows, Text(f"{self.report.passed} of {self.report.total} checks pass.", "bold")]
