@@ -30,23 +30,32 @@ UNUSED_PLUGINS = (  # parts of pytest that a suite never needs; each costs every
 
 
 def main(
-    connection: "Connection[Any, Any]", suite: str, target: str, time_scale: float, select: str = ""
+    connection: "Connection[Any, Any]",
+    suite: str,
+    target: str,
+    time_scale: float,
+    select: str = "",
+    waits: bool = False,
 ) -> None:
     """Run `suite` on `target` and send ("collected" | "started" | "checked" | "problem" | "done", value).
 
+    One that `waits` collects the checks, and looks at the target only once it is asked to, by any message.
     Ends with the process, whatever the learner's code left running.
     """
     from lessonkit import guard
 
     _detach()
     os.chdir(os.path.dirname(os.path.dirname(suite)))  # the fork server's own folder may be gone by now
-    sending = threading.Lock()
+    sending, asked = threading.Lock(), threading.Event()
+    if not waits:
+        asked.set()
 
     def send(event: str, value: object) -> None:
+        asked.wait()
         with sending:
             connection.send((event, value))
 
-    threading.Thread(target=_end_with_parent, args=(connection, guard.real_exit), daemon=True).start()
+    threading.Thread(target=_hear, args=(connection, asked, guard.real_exit), daemon=True).start()
     status, details = run_pytest(suite, target, time_scale, send, select)
     send("done", (status, details))
     guard.real_exit(0)
@@ -99,9 +108,11 @@ def _detach() -> None:
     sys.stdout = sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
 
 
-def _end_with_parent(connection: "Connection[Any, Any]", end: Any) -> None:
-    """The runner never sends anything: an end of file here means that it is gone."""
+def _hear(connection: "Connection[Any, Any]", asked: threading.Event, end: Any) -> None:
+    """The runner sends at most that it wants its report now; an end of file means that it is gone."""
     try:
+        connection.recv()
+        asked.set()
         connection.recv()
     except (EOFError, OSError):
         end(1)

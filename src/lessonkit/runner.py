@@ -38,7 +38,10 @@ def run(
 
 
 class Run:
-    """One run under way. `report()` waits for it; `kill()` ends it from another thread."""
+    """One run under way. `report()` waits for it; `kill()` ends it from another thread.
+
+    One that `waits` gets everything ready and looks at the target only when `report()` is called.
+    """
 
     def __init__(
         self,
@@ -48,18 +51,18 @@ class Run:
         warm: bool = True,
         time_scale: float = 1.0,
         select: str = "",
-        on_check: Callable[[CheckResult, int], None] | None = None,
+        waits: bool = False,
     ) -> None:
         self.lesson = lesson
         self.target = target
         self.killed = False
-        self._on_check = on_check
+        self._waits = waits
         self._limit = SILENCE_SECONDS * time_scale
         self._began = time.perf_counter()
         context = _context(warm, lesson)
         ours, theirs = context.Pipe(duplex=True)
         self._connection: Connection[Any, Any] = ours
-        arguments = (theirs, str(lesson.suite), target, time_scale, select)
+        arguments = (theirs, str(lesson.suite), target, time_scale, select, waits)
         self._process = context.Process(target=child.main, args=arguments, daemon=True)
         with _starting, _as_a_bare_program():
             self._process.start()
@@ -70,8 +73,17 @@ class Run:
         self.killed = True
         self._end()
 
-    def report(self) -> Report:
-        """Wait for the run and return its report."""
+    @property
+    def alive(self) -> bool:
+        """Whether the process is still there."""
+        return bool(self._process.is_alive())
+
+    def report(self, on_check: Callable[[CheckResult, int], None] | None = None) -> Report:
+        """Wait for the run and return its report; tell `on_check` each verdict, and of how many, as it comes."""
+        if self._waits:
+            self._began = time.perf_counter()
+            with suppress(OSError):
+                self._connection.send("now")
         pending: list[CheckResult] = []
         verdicts: dict[str, CheckResult] = {}
         problem: Problem | None = None
@@ -91,8 +103,8 @@ class Run:
                     current = next((f'"{one.title}"' for one in pending if one.id == value), current)
                 elif event == "checked":
                     verdicts[value.id] = value
-                    if self._on_check is not None:
-                        self._on_check(value, len(pending))
+                    if on_check is not None:
+                        on_check(value, len(pending))
                 elif event == "problem":
                     problem = value
                 elif event == "done":

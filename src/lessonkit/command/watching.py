@@ -10,6 +10,7 @@ from lessonkit.progress import Progress
 from lessonkit.report import Report
 from lessonkit.runner import Run
 from lessonkit.saves import async_saves
+from lessonkit.standby import Standby
 from lessonkit.terminal import console, render
 from lessonkit.workspace import start
 
@@ -31,6 +32,7 @@ class Watch:
         self.progress = progress
         self.report: Report | None = None
         self._run: Run | None = None
+        self._standby = Standby()
         self._out = console()
         self._events: asyncio.Queue[str] = asyncio.Queue()
 
@@ -55,6 +57,7 @@ class Watch:
                     self._out.print(KEYS, style="dim", markup=False)
         if self._run is not None:
             self._run.kill()
+        self._standby.end()
         for task in (*background, *([checking] if checking else [])):
             task.cancel()
             with suppress(asyncio.CancelledError):
@@ -69,11 +72,12 @@ class Watch:
                     break
 
     async def _check(self) -> None:
-        self._run = run = Run(self.lesson)
+        self._run = run = self._standby.take(self.lesson)
         report = await asyncio.to_thread(run.report)
         if run.killed:
             return
         self._run = None
+        self._standby.prepare(self.lesson)
         self.report = report
         self.progress.record(self.lesson, report)
         if self._out.is_terminal:

@@ -11,7 +11,9 @@ from lessonkit.notebook.shown import BAD, GOOD, Shown, sentence
 from lessonkit.notebook.waiting import wait_with_a_bar
 from lessonkit.progress import Progress
 from lessonkit.report import CheckResult, Report
-from lessonkit.runner import Run
+from lessonkit.standby import Standby
+
+_standby = Standby()
 
 
 def check(target: str | None = None) -> Shown:
@@ -79,6 +81,8 @@ def _run(lesson: Lesson, target: str) -> Report:
         done, of = len(ran), ran[-1][1]
         return f"{done} of {of} checks ran", done, of
 
-    return wait_with_a_bar(
-        lambda: Run(lesson, target, on_check=lambda one, of: ran.append((one, of))).report(), progress
+    report = wait_with_a_bar(
+        lambda: _standby.take(lesson, target).report(lambda one, of: ran.append((one, of))), progress
     )
+    _standby.prepare(lesson, target)
+    return report
