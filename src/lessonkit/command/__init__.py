@@ -5,7 +5,7 @@ import sys
 
 def main() -> None:
     """Run the command; what cannot be done is said in a sentence, with exit status 2."""
-    from lessonkit.command import presenting, slides, studio  # noqa: F401  # adds its commands
+    from lessonkit.command import presenting, resetting, slides, studio  # noqa: F401  # adds its commands
     from lessonkit.command.application import application
     from lessonkit.course import LessonError
     from lessonkit.terminal import console

@@ -67,3 +67,8 @@ def shown(path: Path) -> str:
         return path.resolve().relative_to(Path.cwd().resolve()).as_posix()
     except ValueError:
         return str(path)
+
+
+def undo(lesson: Lesson, backup: Path) -> str:
+    """The command that brings a backup back."""
+    return f"uv run lesson reset {lesson.number} --to {backup.name}"

@@ -30,35 +30,8 @@ PATIENCE_SECONDS = 40.0  # for anything that has to happen some time; what decid
 ANSWER_SECONDS = 5.0
 TICK_SECONDS = 0.02
 TOLD_CHARACTERS = 400
+KEEPER = Path(__file__).with_name("keeper.py")
 SYSTEMS = hasattr(os, "killpg") and hasattr(os, "waitid")
-
-_KEEPER = """
-import os, signal, subprocess, sys, threading
-out, err, *command = sys.argv[1:]
-with open(out, "wb") as told, open(err, "wb") as faults:
-    program = subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=told, stderr=faults, start_new_session=True
-    )
-print(program.pid, flush=True)
-
-def tell():
-    # The exit status is read and left where it is, so the number stays this program's until the end.
-    ended = os.waitid(os.P_PID, program.pid, os.WEXITED | os.WNOWAIT)
-    status = ended.si_status if ended.si_code == os.CLD_EXITED else -ended.si_status
-    try:
-        print(status, flush=True)
-    except OSError:
-        pass
-
-threading.Thread(target=tell, daemon=True).start()
-try:
-    sys.stdin.buffer.read()
-finally:
-    try:
-        os.killpg(program.pid, signal.SIGKILL)
-    except OSError:
-        pass
-"""
 
 
 def free_port() -> int:
@@ -104,7 +77,7 @@ class Program:
         changed = ours | {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONSAFEPATH": None} | dict(variables or {})
         environment = {name: value for name, value in os.environ.items() if name not in changed}
         environment |= {name: value for name, value in changed.items() if value is not None}
-        keeping = [sys.executable, "-I", "-S", "-c", _KEEPER, str(self._out), str(self._err)]
+        keeping = [sys.executable, "-I", "-S", str(KEEPER), str(self._out), str(self._err)]
         self._keeper = subprocess.Popen(
             [*keeping, sys.executable, str(main)],
             cwd=folder or main.parent,

@@ -1,46 +1,26 @@
 """The stand-in's server: a real HTTP server in a thread, with what it received on record."""
 
 import asyncio
-import json
 import socket
 import threading
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from functools import cache
-from typing import Any
 
 import uvicorn
 from starlette.types import Receive, Scope, Send
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from lessonkit.model import run_model
 from lessonkit.patience import TICK_SECONDS, Patience
 from lessonkit.upstream import wire
+from lessonkit.upstream.answering import read_json, send_bytes, send_json, send_start
+from lessonkit.upstream.record import Call, Connections
 from lessonkit.upstream.steps import Answer, Drop, Failure, NotAMessage, Silence, Step, Text
 
 START_SECONDS = 10.0
 PATIENCE_TICKS = 100  # how long a barrier or a held stream waits before it lets go by itself
 CLOSING_SECONDS = 3.0
 LOOK_SECONDS = TICK_SECONDS / 4
-
-
-@dataclass
-class Call:
-    """One call as it arrived. `gone` is set when the caller left before the answer was complete."""
-
-    path: str
-    headers: dict[str, str]
-    body: Any
-    connection: tuple[str, int]
-    sent: list[str] = field(default_factory=list)
-    answered: threading.Event = field(default_factory=threading.Event)
-    gone: threading.Event = field(default_factory=threading.Event)
-
-    @property
-    def prompt(self) -> str:
-        """The text of the last message."""
-        return wire.last_text(self.body)
 
 
 class Upstream:
@@ -58,11 +38,15 @@ class Upstream:
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self._socket.bind(("127.0.0.1", port))
         self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
-        self.transports: dict[tuple[str, int], asyncio.Transport] = {}
-        self.all_closed = threading.Condition()
+        self._connections = Connections()
         self.reset()
         config = uvicorn.Config(
-            self._app, http=_protocol(self), interface="asgi3", lifespan="off", log_config=None, ws="none"
+            self._app,
+            http=self._connections.protocol(),
+            interface="asgi3",
+            lifespan="off",
+            log_config=None,
+            ws="none",
         )
         self._server = uvicorn.Server(config)
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -86,7 +70,7 @@ class Upstream:
             self.release()
         self.calls: list[Call] = []
         self.peak = 0
-        self.connections = 0
+        self._connections.opened = 0
         self._flying: set[int] = set()  # the calls in flight; one that ends after a reset is of the old set
         self._script: deque[Step] = deque()
         self._always: Step | None = None
@@ -114,13 +98,16 @@ class Upstream:
         self._released.set()
 
     @property
+    def connections(self) -> int:
+        return self._connections.opened
+
+    @property
     def open_connections(self) -> int:
-        return len(self.transports)
+        return len(self._connections.transports)
 
     def wait_until_closed(self, seconds: float = CLOSING_SECONDS) -> bool:
         """Wait until no caller holds a connection open; False when one still does."""
-        with self.all_closed:
-            return self.all_closed.wait_for(lambda: not self.transports, seconds)
+        return self._connections.wait_until_closed(seconds)
 
     # -- the server ---------------------------------------------------------------------------
 
@@ -139,7 +126,7 @@ class Upstream:
         if scope["type"] != "http":
             return
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-        body = await _read(receive)
+        body = await read_json(receive)
         call = Call(scope["path"], headers, body, tuple(scope["client"]))
         self.calls.append(call)
         flying = self._flying
@@ -157,9 +144,7 @@ class Upstream:
 
     async def _answer(self, call: Call, send: Send) -> None:
         if call.path != "/v1/messages":
-            await _send_json(
-                send, 404, wire.error(Failure(404, "not_found_error", f"Not found: {call.path}"))
-            )
+            await send_json(send, 404, wire.error(Failure(404, "not_found_error", f"Not found: {call.path}")))
             return
         step = self._next(call)
         if self._barrier:
@@ -169,18 +154,18 @@ class Upstream:
             step = Drop() if step.ticks is None else Answer()
         if isinstance(step, Drop):
             await self._cut(call)
-            await _send(send, 500, b"", {})
+            await send_bytes(send, 500, b"", {})
         elif isinstance(step, Failure):
             headers = {"retry-after": "1"} if step.status == 429 else {}
-            await _send_json(send, step.status, wire.error(step), headers | step.headers)
+            await send_json(send, step.status, wire.error(step), headers | step.headers)
         elif isinstance(step, NotAMessage):
-            await _send(send, 200, step.body.encode(), {"content-type": step.content_type})
+            await send_bytes(send, 200, step.body.encode(), {"content-type": step.content_type})
         elif call.body.get("stream"):
             await self._stream(call, step, send)
         else:
             texts = [block for block in step.blocks if isinstance(block, Text)]
             await asyncio.sleep(step.seconds_apart * sum(len(text.streamed()) for text in texts))
-            await _send_json(send, 200, wire.message(step, call.body))
+            await send_json(send, 200, wire.message(step, call.body))
 
     def _next(self, call: Call) -> Step:
         refused = wire.refusal(call.headers, call.body)
@@ -198,7 +183,7 @@ class Upstream:
         return Answer((Text(text),) if text else (), stop_reason=reason, seconds_apart=pace)
 
     async def _stream(self, call: Call, answer: Answer, send: Send) -> None:
-        await _start(
+        await send_start(
             send, 200, {"content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache"}
         )
         pieces = 0
@@ -240,58 +225,10 @@ class Upstream:
 
     async def _cut(self, call: Call) -> None:
         """Cut the caller's connection; what is sent after that goes nowhere."""
-        transport = self.transports.get(call.connection)
+        transport = self._connections.transports.get(call.connection)
         if transport is not None:
             transport.abort()
         await self._wait(call, call.gone.is_set)
-
-
-def _protocol(upstream: Upstream) -> type[H11Protocol]:
-    """uvicorn's own protocol, which also notes each connection that opens and closes."""
-
-    class Noting(H11Protocol):
-        def connection_made(self, transport: Any) -> None:
-            super().connection_made(transport)
-            upstream.connections += 1
-            upstream.transports[tuple(transport.get_extra_info("peername"))] = transport
-
-        def connection_lost(self, exc: Exception | None) -> None:
-            super().connection_lost(exc)
-            with upstream.all_closed:
-                upstream.transports.pop(tuple(self.transport.get_extra_info("peername")), None)
-                upstream.all_closed.notify_all()
-
-    return Noting
-
-
-async def _read(receive: Receive) -> Any:
-    data = b""
-    while True:
-        part = await receive()
-        data += part.get("body", b"")
-        if not part.get("more_body", False):
-            break
-    try:
-        return json.loads(data)
-    except ValueError:
-        return None
-
-
-async def _start(send: Send, status: int, headers: dict[str, str]) -> None:
-    every = {"request-id": wire.request_id()} | headers
-    pairs = [(name.encode(), value.encode()) for name, value in every.items()]
-    await send({"type": "http.response.start", "status": status, "headers": pairs})
-
-
-async def _send(send: Send, status: int, body: bytes, headers: dict[str, str]) -> None:
-    await _start(send, status, headers | {"content-length": str(len(body))})
-    await send({"type": "http.response.body", "body": body})
-
-
-async def _send_json(send: Send, status: int, data: Any, headers: dict[str, str] | None = None) -> None:
-    await _send(
-        send, status, json.dumps(data).encode(), {"content-type": "application/json"} | (headers or {})
-    )
 
 
 @cache
