@@ -43,7 +43,7 @@ def anew(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Ite
                     )
                 ) from None
             starting = _put(variables, monkeypatch) or importing
-            notes.append(f"for this check the app was started with {starting}")
+            notes.append(f"for this check the app was started {f'with {starting}' if starting else 'anew'}")
             client = RecordingClient(app, lambda error: describe(error, session.folder), session.printed.take)
             client.exchanges = request.node.stash.setdefault(EXCHANGES, client.exchanges)
             try:

@@ -15,7 +15,10 @@ from lessonkit.report import Exchange
 
 CURL_CHARACTERS = 1_000
 SERVED_AT = "http://127.0.0.1:8000"
-SHOWN_HEADERS = {"content-type", "authorization", "origin", "x-api-key", "x-request-id"}
+SHOWN_HEADERS = {
+    name.lower(): name for name in ("Content-Type", "Authorization", "Origin", "X-API-Key", "X-Request-ID")
+}
+JSON = "application/json"
 
 
 class HandlerExit(RuntimeError):
@@ -97,7 +100,9 @@ class RecordingClient(TestClient):
     ) -> None:
         path = request.url.raw_path.decode("ascii")
         body = _body(request)
-        headers = {name: value for name, value in request.headers.items() if name in SHOWN_HEADERS}
+        headers = {
+            SHOWN_HEADERS[name]: value for name, value in request.headers.items() if name in SHOWN_HEADERS
+        }
         self.exchanges.append(
             Exchange(
                 method=request.method,
@@ -108,6 +113,7 @@ class RecordingClient(TestClient):
                 answer=_answer(response),
                 crash=self._describe(crashes[-1]) if crashes else None,
                 printed=self._printed(),
+                headers={name: value for name, value in headers.items() if value != JSON},
             )
         )
 
@@ -121,7 +127,7 @@ def curl_line(method: str, path: str, headers: dict[str, str], body: str) -> str
         words += ["-X", method]
     words.append(SERVED_AT + path)
     for name, value in headers.items():
-        words += ["-H", f"{name.title()}: {value}"]
+        words += ["-H", f"{SHOWN_HEADERS.get(name.lower(), name)}: {value}"]
     if body:
         words += ["--data-raw" if body.startswith("@") else "-d", body]
     return shlex.join(words)

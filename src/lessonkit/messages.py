@@ -1,11 +1,15 @@
 """Puts a failure into its four parts: what was sent, what was expected, what came back, one next step."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 from lessonkit.explanations import describe, is_slip
+from lessonkit.noticed import first_step
 from lessonkit.report import Exchange, join, shorten
 from lessonkit.session import MissingOperation
+
+NO_CRASHES: Mapping[str, str] = MappingProxyType({})
 
 
 def for_missing_operation(error: MissingOperation) -> str:
@@ -19,10 +23,16 @@ def for_missing_operation(error: MissingOperation) -> str:
     )
 
 
-def for_assertion(text: str, exchanges: Sequence[Exchange], notes: Sequence[str] = ()) -> str:
+def for_assertion(
+    text: str,
+    exchanges: Sequence[Exchange],
+    notes: Sequence[str] = (),
+    crashes: Mapping[str, str] = NO_CRASHES,
+) -> str:
     """`text` is what `expected()` made; the rest comes from the last exchange.
 
     `notes` say how the check prepared the ground, so that nobody wonders why a repeated request differs.
+    `crashes` are the causes that the suite knows, as for `lessonkit.noticed.first_step`.
     """
     lines = (line.strip() for line in text.splitlines())  # pytest indents them when it rewrites asserts
     own = dict(line.partition(": ")[::2] for line in lines if ": " in line)
@@ -35,7 +45,7 @@ def for_assertion(text: str, exchanges: Sequence[Exchange], notes: Sequence[str]
     parts = [
         ("Sent", last.sent()),
         ("Repeat it", last.curl),
-        *(("Set up", note) for note in notes[-1:]),
+        *(("Set up", note) for note in notes),
         ("Expected", wanted),
         *(came_back or [("Came back", last.came_back())]),
     ]
@@ -43,6 +53,8 @@ def for_assertion(text: str, exchanges: Sequence[Exchange], notes: Sequence[str]
         parts.append(("Printed", shorten(last.printed)))
     if last.crash and is_slip(last.crash):
         step = "Mend that line, or what it uses, first."
+    elif first := first_step(last, wanted, step, crashes):
+        step = f"{first} {step}"
     return join([*parts, ("Next step", step)])
 
 

@@ -1,7 +1,7 @@
 """What a run of a suite found. Only data: the terminal, the notebook and graders render it."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,8 @@ class Exchange:
     """One request and its answer, as a check saw it.
 
     `body` and `answer` are text; `curl` repeats the request against a server on its usual port;
-    `crash` says which exception the learner's code raised, and where; `printed` is what it printed.
+    `crash` says which exception the learner's code raised, and where; `printed` is what it printed;
+    `headers` are those that the check chose, such as a key.
     """
 
     method: str
@@ -25,9 +26,12 @@ class Exchange:
     answer: str
     crash: str | None = None
     printed: str = ""
+    headers: dict[str, str] = field(default_factory=dict)
 
     def sent(self) -> str:
-        return f"{self.method} {self.path} {shorten(self.body)}".rstrip()
+        chosen = ", ".join(f"{name}: {shorten(value)}" for name, value in self.headers.items())
+        request = f"{self.method} {self.path} {shorten(self.body)}".rstrip()
+        return f"{request} with {chosen}" if chosen else request
 
     def came_back(self) -> str:
         if self.status is None:

@@ -2,7 +2,9 @@
 
 import importlib.util
 import json
+import os
 import re
+import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -135,6 +137,22 @@ def title_of(function: Any) -> str:
     """A check's title: the first line of its docstring, without the full stop."""
     text = (getattr(function, "__doc__", None) or "").strip()
     return text.splitlines()[0].rstrip(".") if text else ""
+
+
+def of_suite(item: pytest.Item, name: str, default: Any) -> Any:
+    """What the suite of a check says under a name, at its top level."""
+    suite = item.getparent(pytest.Module)
+    return getattr(suite.obj if suite else None, name, default)
+
+
+def to_repeat(item: pytest.Item) -> list[str]:
+    """How to serve the app so that a request can be repeated by hand, where the suite names variables for it."""
+    names = of_suite(item, "REPEAT_WITH", ())
+    if not names:
+        return []
+    number = item.path.stem.split("_")[1].lstrip("0")
+    variables = " ".join(f"{name}={shlex.quote(os.environ.get(name, ''))}" for name in names)
+    return [f"to repeat it by hand: {variables} uv run lesson serve {number}"]
 
 
 def _line(text: str) -> str:
