@@ -32,6 +32,13 @@ ANSWER_WORD = "marimba-4402"  # stands in answers, and nowhere else
 PROMPT = f"{CODE_WORD} is my code word. Is it {CODE_WORD}?"
 SECONDS_AFTER_SIGTERM = 1.2  # a server that gives up on its requests has done so by then
 SECOND_PID_SECONDS = 10.0
+
+# What an exception means here, beside what the kit knows of FastAPI's own.
+CRASHES = {
+    r"'State' object|Missing required|missing 1 required": "",
+    r"'coroutine' object": "Write `await call_next(request)`: without `await` there is no response yet.",
+    r"^(TypeError|AttributeError|ValueError|NameError|KeyError)\b.* line \d": "Look first at the line that it names.",
+}
 START = "Mend what `python main.py` tells; the checks on processes need a server that runs."
 
 
@@ -84,10 +91,11 @@ def second_upstream(port: int = 0) -> Iterator:
 @task(
     "POST /generate",
     hints=[
-        "TODO(3): which object answers get_client, and who puts it into app.state?",
-        "The lifespan of lesson 8, with the key and the address from get_settings(). A SecretStr gives its text with "
-        "get_secret_value(), an address with str(…).",
-        "async with AsyncAnthropic(api_key=key, base_url=str(settings.anthropic_base_url)) as client:",
+        "TODO(3) gives the client, TODO(6) the model. Does the failure speak of app.state, or of a model?",
+        "The lifespan of lesson 8, with the key and the address from get_settings(): a SecretStr gives its text with "
+        "get_secret_value(), an address with str(…). generate takes one more parameter, settings: Configured.",
+        "async with AsyncAnthropic(api_key=key, base_url=str(settings.anthropic_base_url)) as client: …, FastAPI(…, "
+        "lifespan=lifespan), and in the call model=request.model or settings.default_model",
     ],
 )
 def test_prompt_gets_the_upstreams_answer(upstream, client):
@@ -97,11 +105,12 @@ def test_prompt_gets_the_upstreams_answer(upstream, client):
     crash = client.exchanges[-1].crash or ""
     assert "'State' object has no attribute" not in crash, expected(
         "the client to be in app.state when a request comes",
-        next_step="Write the lifespan, and pass lifespan=lifespan to FastAPI.",
+        next_step="Write the lifespan, let it set app.state.client, and pass lifespan=lifespan to FastAPI.",
     )
     assert "Missing required arguments" not in crash and "missing 1 required" not in crash, expected(
         "the call to name a model",
-        next_step="Write model=request.model or settings.default_model in messages.create(…).",
+        next_step="TODO(6): give generate the parameter settings: Configured, and write model=request.model or "
+        "settings.default_model in messages.create(…).",
     )
     assert upstream.calls, expected(
         "a call of messages.create to reach the upstream at ANTHROPIC_BASE_URL, and none did",
@@ -283,7 +292,8 @@ def test_each_answer_has_an_id_of_its_own(upstream, client):
     assert first and second, expected(
         "an X-Request-ID in the headers of the answer",
         came_back="no header X-Request-ID",
-        next_step='Set response.headers["X-Request-ID"] in the middleware.',
+        next_step='Set response.headers["X-Request-ID"] in the middleware, and write @app.middleware("http") above it: without '
+        "the brackets nothing is registered.",
     )
     assert first != second, expected(
         "two requests to have two ids",
@@ -337,28 +347,29 @@ def test_unfit_id_is_replaced(upstream, client):
     ):
         long = given in ("", "A" * 65)
         why = f"has {len(given)} characters" if long else "holds a character that is not allowed"
+        shown = repr(given) if len(given) <= 20 else f"{given[:20]!r} and so on"
         try:
             reply = generate(client, headers={b"X-Request-ID": given.encode()})
         except UnicodeError:  # the client reads no header with such letters
             reply = None
         assert reply is not None, expected(
-            f"a new id in the place of {given!r}, which {why}",
+            f"a new id in the place of {shown}, which {why}",
             came_back="an X-Request-ID with such letters in it",
             next_step=r"Name the letters, A-Z and a-z: \w means the letters of all languages.",
         )
         came = reply.headers.get("X-Request-ID")
         assert reply.status_code == 200, expected(
-            f"status 200, an answer as usual, with a new id in the place of {given[:20]!r}, which {why}",
+            f"status 200, an answer as usual, with a new id in the place of {shown}, which {why}",
             next_step="Replace the id and go on: the header is no reason to refuse a request, or to fail.",
         )
         assert came and came != given and SANE.fullmatch(came), expected(
-            f"a new id in the place of {given[:20]!r}, which {why}",
+            f"a new id in the place of {shown}, which {why}",
             came_back=f"X-Request-ID {came!r}" if came is not None else "no header X-Request-ID",
             next_step="Where REQUEST_ID.fullmatch(…) finds nothing, make an id of your own; answer as usual.",
         )
         kept = [part for part in re.findall("[A-Za-z]{6}", given) if part in came]
         assert not kept, expected(
-            f"a new id in the place of {given[:20]!r}, with nothing of it",
+            f"a new id in the place of {shown}, with nothing of it",
             came_back=f"X-Request-ID {came!r}",
             next_step="Make an id of your own, uuid4().hex: one that is cut or cleaned is neither the caller's nor unique.",
         )
@@ -717,7 +728,8 @@ def test_missing_key_stops_the_start(programs):
         assert len(lines) == 1 and "ANTHROPIC_API_KEY" in lines[0], expected(
             f"one line on standard error that names ANTHROPIC_API_KEY, when it {how}",
             came_back=f"{len(lines)} lines on standard error; all that was written: {program.told or 'nothing'}",
-            next_step='sys.exit("Not started: set ANTHROPIC_API_KEY in the environment.") writes it there.',
+            next_step='Make one line of the fault: sys.exit(f"Not started: set {names} in the environment.") writes it there, with '
+            'names = ", ".join(str(fault["loc"][0]).upper() for fault in error.errors()). str(error) has several lines.',
         )
 
 

@@ -31,11 +31,12 @@ PROBES = ("/health", "/ready")
 #          Configured = Annotated[Settings, Depends(get_settings)].
 
 
-# TODO(3): the lifespan of lesson 8, with AsyncAnthropic(api_key=…, base_url=…) made from get_settings().
+# TODO(3): the lifespan of lesson 8, with AsyncAnthropic(api_key=…, base_url=str(…)) made from get_settings(). Pass it to
+#          FastAPI below: lifespan=lifespan. (/generate answers once TODO(6) is done as well.)
 
 
-# TODO(4): is_probe(scope), which says whether scope["path"] is in PROBES. Hand both over below:
-#          FastAPI(…, lifespan=lifespan, telemetry={"exclude": is_probe}).
+# TODO(4): is_probe(scope), which says whether scope["path"] is in PROBES. Pass it to FastAPI as well:
+#          telemetry={"exclude": is_probe}.
 
 
 app = FastAPI(
@@ -102,6 +103,6 @@ class Health(BaseModel):
 #          CONNECT_SECONDS; with status 503 when it raises OSError. Close the writer that it gives.
 
 
-# TODO(9): serve(): call get_settings(); on a ValidationError, sys.exit(…) with one sentence that names what is missing.
-#          Then uvicorn.run("main:app", …, workers=2, timeout_worker_healthcheck=WORKER_SECONDS) with the settings' host
+# TODO(9): serve(): call get_settings(); on a ValidationError, sys.exit(…) with one sentence that names what is at fault:
+#          str(fault["loc"][0]).upper() for each fault in error.errors(). Then uvicorn.run("main:app", …, workers=2, timeout_worker_healthcheck=WORKER_SECONDS) with the settings' host
 #          and port. Call it when this file is run: if __name__ == "__main__": serve()

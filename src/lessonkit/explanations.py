@@ -12,11 +12,18 @@ from lessonkit.targets import Target
 SLIPS = ("NameError", "UnboundLocalError", "ImportError", "ModuleNotFoundError")
 
 
-def learner_line(error: BaseException, folder: Path) -> tuple[Path, int, str] | None:
-    """The last line in `folder` that an exception passed through: file, number, text."""
+def learner_line(
+    error: BaseException, folder: Path, *, at_the_margin: bool = False
+) -> tuple[Path, int, str] | None:
+    """The last line in `folder` that an exception passed through: file, number, text.
+
+    `at_the_margin` leaves the lines of functions and classes out.
+    """
     found = None
     for frame in traceback.extract_tb(error.__traceback__):
         path = Path(frame.filename)
+        if at_the_margin and frame.name != "<module>":
+            continue
         if path.is_relative_to(folder) and frame.lineno:
             found = (path, frame.lineno, (frame.line or "").strip())
     return found
@@ -77,7 +84,10 @@ def explain(error: BaseException, target: Target) -> Problem:
     """The sentence for whatever was raised while main.py ran."""
     if isinstance(error, SyntaxError):
         return _explain_syntax(error, target)
-    place = learner_line(error, target.folder)
+    ends = isinstance(
+        error, SystemExit | KeyboardInterrupt
+    )  # meant so where it stands: what called it is not
+    place = learner_line(error, target.folder, at_the_margin=ends)
     file, line, code = place or (target.main, None, "")
     at = f"{file.name} line {line}" if line else file.name
     kind, step = "exception", "Mend that line and save."
@@ -89,7 +99,7 @@ def explain(error: BaseException, target: Target) -> Problem:
     elif isinstance(error, ImportError):
         kind, says = "import", f"{at}: {error.msg.split(' (')[0]}"
         step = "Look at the spelling of that name; the lesson's notebook shows the imports."
-    elif isinstance(error, SystemExit | KeyboardInterrupt):
+    elif ends:
         kind, says = "exit", f"{at} ends the program while it is being imported"
         step = 'Take that line out, or put it under: if __name__ == "__main__":'
     elif isinstance(error, EOFError):

@@ -43,21 +43,27 @@ def first_step(last: Exchange, wanted: str, step: str, own: Mapping[str, str]) -
     for pattern, says, word in CAUSES:
         if last.crash and re.search(pattern, last.crash):
             return "" if word in step else says
-    name = None if "422" in wanted else _query_parameter(last)
-    if name is None or "Depends" in step or name in step:
+    if last.status != 422 or "422" in wanted or "Depends" in step:
         return ""
-    return (
-        f"FastAPI takes `{name}` for a query parameter that every request must have: declare it with "
-        "Depends(…), or as the header that it is."
-    )
+    for part, names in (
+        ("query", _missed(last, "query")),
+        ("body", _missed(last, "body", whole=True)),
+    ):
+        if names and not any(name in step for name in names):
+            said = " and ".join(f"`{name}`" for name in names)
+            what = "a parameter of the query" if part == "query" else "parts of the body, a key each"
+            return f"FastAPI takes {said} for {what}: declare with Depends(…), or as a header, what is not meant so."
+    return ""
 
 
-def _query_parameter(last: Exchange) -> str | None:
-    """The parameter that a 422 misses in the query, where nobody promised one."""
-    if last.status != 422:
-        return None
+def _missed(last: Exchange, part: str, *, whole: bool = False) -> list[str]:
+    """The parameters that a 422 misses in a part of the request; `whole`: not fields of a model, but all of it."""
     try:
-        found = [one["loc"] for one in json.loads(last.answer)["detail"] if one["type"] == "missing"]
+        return [
+            str(one["loc"][1])
+            for one in json.loads(last.answer)["detail"]
+            if one["type"] == "missing" and one["loc"][0] == part and len(one["loc"]) == 2
+            if not whole or one.get("input", "") is None
+        ]
     except (ValueError, LookupError, TypeError):
-        return None
-    return next((str(loc[1]) for loc in found if len(loc) > 1 and loc[0] == "query"), None)
+        return []

@@ -3,6 +3,9 @@
 import json
 
 import pytest
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+from pydantic import BaseModel
 
 from lessonkit.messages import for_assertion
 from lessonkit.report import Exchange, parts
@@ -78,8 +81,24 @@ def missing(*where: str) -> str:
 
 def test_parameter_that_became_one_of_the_query_is_named() -> None:
     told = next_step(exchange(status=422, answer=missing("query", "settings")))
-    assert told.startswith("FastAPI takes `settings` for a query parameter")
+    assert told.startswith("FastAPI takes `settings` for a parameter of the query")
     assert told.endswith(STEP)
+
+
+def test_second_model_among_the_parameters_is_told() -> None:
+    """As FastAPI itself answers, asked for real: both models become keys of the body."""
+
+    class Prompt(BaseModel):
+        prompt: str
+
+    app = FastAPI()
+
+    @app.post("/generate")
+    def generate(request: Prompt, settings: Prompt) -> None: ...
+
+    reply = TestClient(app).post("/generate", json={"prompt": "a"})
+    told = next_step(exchange(status=reply.status_code, answer=reply.text))
+    assert told.startswith("FastAPI takes `request` and `settings` for parts of the body, a key each")
 
 
 @pytest.mark.parametrize(
