@@ -4,10 +4,12 @@ Three callers have a key here, ADA, BOB and EMMA, and each may send six requests
 each has a day of its own, and `clock.move` lets time pass. `upload` hands a body to the app in pieces;
 `comparisons` keeps what was compared in constant time; `anew` starts a further instance of your app, as a
 second worker; `redis_url` is a real Redis, and the one check that uses it is left out where there is none.
+`note` adds a sentence to a failure's message.
 """
 
 import json
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
@@ -15,6 +17,7 @@ from lessonkit import expected, json_body, task, upstream
 from lessonkit.client import curl_line
 from lessonkit.comparisons import on_record
 from lessonkit.concurrency import RecordedBurst
+from lessonkit.plugin import NOTES
 from lessonkit.upstream.steps import Failure
 
 ADA, BOB = "ada-5f3c9e1b7d20", "bob-81d6a4c27e93"
@@ -34,16 +37,57 @@ ENVIRONMENT = {
     "MAX_BODY_BYTES": str(MOST_BYTES),
     "ALLOWED_ORIGINS": f"{PAGE},{SECOND_PAGE}",
 }
+SERVE_WITH = (
+    "API_KEYS",
+    "RATE_LIMIT",
+    "MAX_BODY_BYTES",
+    "ALLOWED_ORIGINS",
+)  # what somebody sets who repeats a request by hand
 
 KEYS = {"text", "model", "input_tokens", "output_tokens"}
 TIME_BETWEEN = 25  # seconds, which end in the same minute of the clock: it begins at second 20
+HOUR = 3600
 NO_RETRY = {"x-should-retry": "false"}
 ASK = b'{"prompt": "The door is"}'
+
+how_much = partial(task, part="How much")
+who = partial(task, part="Who")
+how_often = partial(task, part="How often")
+how_many = partial(task, part="How many at a time")
+from_where = partial(task, part="From where")
+afterwards = partial(task, part="After a failure")
+
+EMPTY_IS_NONE = (
+    'Refuse before anything uses the key: APIKeyHeader(name="X-API-Key") does so by itself; with auto_error=False the '
+    "key is None where it is missing or empty, so look at that first."
+)
+
+# What a crash says, and what mends it.
+CRASHES = {
+    "bytes-like object is required": "Encode both sides: secrets.compare_digest(key.encode(), known.encode()).",
+    "'str' and 'bytes'": "Encode both sides: secrets.compare_digest(key.encode(), known.encode()).",
+    "'bytes' and 'str'": "Encode both sides: secrets.compare_digest(key.encode(), known.encode()).",
+    "must be encoded before hashing": "Give the hash bytes: hashlib.sha256(key.encode()).hexdigest().",
+    "supporting the buffer API": "Return the key from require_key: what it returns is what require_quota gets.",
+    "'NoneType' object has no attribute 'encode'": "Return the key from require_key: what it returns is what "
+    "require_quota gets.",
+    "WindowStats": "Take the reset_time of what get_window_stats gives: "
+    "limiter.get_window_stats(RATE_LIMIT, caller).reset_time.",
+    "'int' object has no attribute 'encode'": 'Make the header\'s value a text: headers={"Retry-After": str(seconds)}.',
+    "'float' object has no attribute 'encode'": "Make the header's value a text, of whole seconds: "
+    "str(math.ceil(seconds)).",
+}
 
 
 @pytest.fixture(autouse=True)
 def _a_day_of_its_own(clock):
     """No check finds a quota that an earlier one used up."""
+
+
+@pytest.fixture
+def note(request):
+    """Adds how a check prepared the ground to the message of its failure."""
+    return request.node.stash.setdefault(NOTES, []).append
 
 
 def generate(client, key=ADA, **headers):
@@ -55,17 +99,60 @@ def generate(client, key=ADA, **headers):
 
 def statuses(client, count, key=ADA):
     """The statuses of `count` requests, one after the other."""
-    return [generate(client, key).status_code for _ in range(count)]
+    found = [generate(client, key).status_code for _ in range(count)]
+    last = client.exchanges[-1]
+    client.exchanges[-1] = replace(
+        last,
+        body=f"{last.body}, {count} times, one after the other",
+        curl=f"for i in $(seq {count}); do {last.curl}; done",
+    )
+    return found
 
 
 def use_up(client, key=ADA):
     """Use a key's quota up, and look that there is one at all."""
     found = statuses(client, LIMIT + 1, key)
+    look_for_crash(client, found)
     assert found == [200] * LIMIT + [429], expected(
         f"{LIMIT} requests with one key to be answered with 200, and the next with 429, before this can be looked at",
         came_back=in_short(found),
         next_step="Mend what the checks above tell: six requests a minute for each key.",
     )
+
+
+def look_for_crash(client, found):
+    """Where one of several requests crashed, that is the news, and not how many had which status."""
+    crash = first_crash(client)
+    assert crash is None or 500 not in found, expected(
+        f"{LIMIT} × 200 for one key, and then 429, with Retry-After",
+        came_back=f"{in_short(found)}; the first 500 because of {crash}",
+        next_step=step_after(crash or ""),
+    )
+
+
+def first_crash(client):
+    """What the first request of this check said that crashed; None where none did."""
+    return next((one.crash for one in client.exchanges if one.status == 500 and one.crash), None)
+
+
+def step_after(crash):
+    """What mends a crash, where its words give it away."""
+    known = (step for words, step in CRASHES.items() if words in crash)
+    return next(known, "Compare what that line uses with what the TODO above it names.")
+
+
+def step_without_key(client):
+    """What mends a crash after a request whose key is missing or empty."""
+    crash = first_crash(client) or ""
+    return EMPTY_IS_NONE if "NoneType" in crash else step_after(crash)
+
+
+def number_in(text):
+    """The number that a header holds; 0 where it holds none."""
+    try:
+        return float(text)
+    except ValueError:
+        return 0.0
 
 
 def in_short(found):
@@ -74,12 +161,12 @@ def in_short(found):
 
 
 def padded(count):
-    """A legal body of exactly `count` bytes, with fewer characters: the spaces around JSON mean nothing."""
-    body = json.dumps({"prompt": "Le café est ouvert. " * 400}, ensure_ascii=False).encode()
+    """A legal body of exactly `count` bytes, and one character less: the spaces after JSON mean nothing."""
+    body = json.dumps({"prompt": "Le café est ouvert."}, ensure_ascii=False).encode()
     return body + b" " * (count - len(body))
 
 
-@task(
+@how_much(
     "POST /generate",
     hints=[
         "TODO(1): look at the brackets of FastAPI(…).",
@@ -92,8 +179,8 @@ def test_body_over_the_limit_is_413(upstream, client):
     headers = {"X-API-Key": ADA, "Content-Type": "application/json"}
     reply = client.post("/generate", content=padded(MOST_BYTES + 1), headers=headers)
     assert reply.status_code == 413, expected(
-        f"status 413: the body has {MOST_BYTES + 1:,} bytes (and fewer characters: é is two bytes), and MAX_BODY_BYTES is "
-        f"{MOST_BYTES:,} in the checks",
+        f"status 413: the body has {MOST_BYTES + 1:,} bytes (and fewer characters: é is two bytes; after the JSON come "
+        f"spaces), and MAX_BODY_BYTES is {MOST_BYTES:,} in the checks",
         next_step="Pass max_body_size=MAX_BODY_BYTES to FastAPI. It counts bytes, and answers 413 by itself.",
     )
     assert not upstream.calls, expected(
@@ -107,7 +194,7 @@ def test_body_over_the_limit_is_413(upstream, client):
     )
 
 
-@task(
+@how_much(
     "POST /generate",
     hints=[
         "TODO(1): which header did you rely on, and who writes it?",
@@ -132,7 +219,7 @@ def test_body_without_a_length_is_413_too(upstream, client, upload):
     )
 
 
-@task(
+@how_much(
     "POST /generate",
     hints=[
         "TODO(1): when does your code look at the size: before or after the body is in memory?",
@@ -157,7 +244,7 @@ def test_large_body_is_not_read_to_its_end(upstream, client, upload):
     )
 
 
-@task(
+@who(
     "POST /generate",
     hints=[
         "TODO(2) and TODO(5): does /generate ask for a key at all?",
@@ -177,9 +264,13 @@ def test_missing_key_is_401(upstream, client):
         "status 401: 403 says that the caller is known and may not; without a key nobody is known",
         next_step="Raise HTTPException with 401, and the header WWW-Authenticate.",
     )
+    assert reply.status_code != 500, expected(
+        "status 401 for a request without X-API-Key; the code crashes on a key that is not there",
+        next_step=step_without_key(client),
+    )
     assert reply.status_code == 401, expected(
         "status 401 for a request without X-API-Key",
-        next_step="Write require_key, and let /generate ask for it: dependencies=[Depends(require_key)].",
+        next_step="Write require_key, TODO(2), and let /generate ask for it, TODO(5): dependencies=[Depends(require_key)].",
     )
     assert not upstream.calls, expected(
         "no call upstream for a stranger; there was one",
@@ -187,12 +278,12 @@ def test_missing_key_is_401(upstream, client):
     )
 
 
-@task(
+@who(
     "POST /generate",
     hints=[
         "TODO(2): what do you compare the key with, and how?",
         "A key is right when it equals one of API_KEYS, all of it, letter by letter.",
-        "any(secrets.compare_digest(presented, known.encode()) for known in API_KEYS), where presented = key.encode()",
+        "any(secrets.compare_digest(key.encode(), known.encode()) for known in API_KEYS)",
     ],
 )
 def test_wrong_key_is_401(upstream, client):
@@ -216,6 +307,10 @@ def test_wrong_key_is_401(upstream, client):
             "status 401: 403 says that the caller is known and may not; with a wrong key nobody is known",
             next_step="Raise HTTPException with 401, and the header WWW-Authenticate.",
         )
+        assert reply.status_code != 500, expected(
+            f"status 401 for a key that {what}; the code crashes on it",
+            next_step=step_after(first_crash(client) or "") if key else step_without_key(client),
+        )
         assert reply.status_code == 401, expected(
             f"status 401 for a key that {what}",
             next_step="Compare the whole key with each of API_KEYS, and raise HTTPException with 401 when none is equal.",
@@ -226,7 +321,7 @@ def test_wrong_key_is_401(upstream, client):
     )
 
 
-@task(
+@who(
     "POST /generate",
     hints=[
         "TODO(2): look at the HTTPException that you raise for a wrong key.",
@@ -247,7 +342,7 @@ def test_401_says_how_to_identify(client):
         )
 
 
-@task(
+@who(
     "POST /generate",
     hints=[
         "TODO(2): what happens to a key that is right?",
@@ -260,9 +355,18 @@ def test_right_keys_get_an_answer(upstream, client):
     """Each of API_KEYS gets an answer."""
     for key in (ADA, BOB, EMMA):
         reply = generate(client, key)
+        assert reply.status_code != 429, expected(
+            f"status 200 for the key {key}: no quota is used up yet",
+            next_step="limiter.hit(…) is True where there is room. Refuse where it is False: "
+            "if not limiter.hit(RATE_LIMIT, caller).",
+        )
+        assert reply.status_code != 500, expected(
+            f"status 200 for the key {key}, which is right; the code crashes on it",
+            next_step=step_after(first_crash(client) or ""),
+        )
         assert reply.status_code == 200, expected(
             f"status 200 for the key {key}: API_KEYS is {KEYRING} in the checks",
-            next_step="Let require_key return when the key is one of API_KEYS, whichever it is.",
+            next_step="Let require_key return the key when it is one of API_KEYS, whichever it is.",
         )
         answer = json_body(reply)
         assert isinstance(answer, dict) and answer.keys() == KEYS, expected(
@@ -271,7 +375,7 @@ def test_right_keys_get_an_answer(upstream, client):
         )
 
 
-@task(
+@who(
     "POST /generate",
     hints=[
         "TODO(2): from where do you read the key?",
@@ -296,12 +400,12 @@ def test_key_counts_in_its_header_alone(client):
         )
 
 
-@task(
+@who(
     "POST /generate",
     hints=[
         "TODO(2): what does compare_digest say of a text with an é in it?",
         "compare_digest takes two texts only where both are ASCII, else it raises TypeError. Bytes are always in order.",
-        "presented = key.encode(), and then secrets.compare_digest(presented, known.encode())",
+        "secrets.compare_digest(key.encode(), known.encode())",
     ],
 )
 def test_key_beyond_ascii_is_401(client):
@@ -319,13 +423,13 @@ def test_key_beyond_ascii_is_401(client):
         )
 
 
-@task(
+@who(
     "POST /generate",
     hints=[
         "TODO(2): which operator compares the key?",
         "== and `in` stop at the first letter that differs, so their time tells how much of a guess was right. "
         "secrets.compare_digest takes as long for any guess.",
-        "any(secrets.compare_digest(presented, known.encode()) for known in API_KEYS)",
+        "any(secrets.compare_digest(key.encode(), known.encode()) for known in API_KEYS)",
     ],
 )
 def test_keys_are_compared_in_constant_time(client, comparisons):
@@ -343,8 +447,8 @@ def test_keys_are_compared_in_constant_time(client, comparisons):
     assert seen[0], expected(
         "a wrong key to be compared by secrets.compare_digest or hmac.compare_digest",
         came_back="401, without a call of either",
-        next_step="Replace == and `in` by secrets.compare_digest(presented, known.encode()), for each of API_KEYS, with "
-        "nothing before it that looks at the key's letters.",
+        next_step="Replace == and `in` by secrets.compare_digest(key.encode(), known.encode()), for each of API_KEYS, "
+        "with nothing before it that looks at the key's letters.",
     )
     assert seen[0] - seen[1], expected(
         "the key that was sent (or a hash of it) to be one side of compare_digest",
@@ -353,7 +457,7 @@ def test_keys_are_compared_in_constant_time(client, comparisons):
     )
 
 
-@task(
+@who(
     "POST /generate",
     hints=[
         "TODO(2): who gets in when API_KEYS is empty?",
@@ -373,7 +477,7 @@ def test_without_keys_nobody_gets_in(client, anew):
         )
 
 
-@task(
+@who(
     "GET /health",
     hints=[
         "Where do you ask for the key: at one endpoint, or at the whole app?",
@@ -392,7 +496,7 @@ def test_health_stays_open(client):
         )
 
 
-@task(
+@how_often(
     "POST /generate",
     hints=[
         "TODO(3): is there a limiter, and does /generate depend on it?",
@@ -403,14 +507,15 @@ def test_health_stays_open(client):
 def test_six_pass_and_the_next_is_429(upstream, client, anew):
     """Six requests pass, and the seventh is refused with 429."""
     found = statuses(client, LIMIT + 2)
+    look_for_crash(client, found)
     assert found[0] == 200, expected(
         "status 200 for the first request with a right key", next_step="Mend what the checks above tell."
     )
     assert 429 in found, expected(
         f"status 429 from the seventh request on: RATE_LIMIT is {LIMIT}/minute in the checks",
         came_back=f"{in_short(found)}, within one moment",
-        next_step="Make the limiter once, above require_quota, and not in it; call limiter.hit(RATE_LIMIT, caller), and raise "
-        "HTTPException with 429 when it says False. And let /generate depend on require_quota.",
+        next_step="Let /generate depend on require_quota, TODO(5). Make the limiter once, above require_quota, and not in it; call "
+        "limiter.hit(RATE_LIMIT, caller), with the same text for the same key, and raise HTTPException with 429 when it says False.",
     )
     if found.count(200) < LIMIT:
         fresh = statuses(anew(RATE_LIMIT=f"{LIMIT}/minute"), LIMIT + 1)
@@ -433,7 +538,7 @@ def test_six_pass_and_the_next_is_429(upstream, client, anew):
     )
 
 
-@task(
+@how_often(
     "POST /generate",
     hints=[
         "TODO(3): for how long does your code remember a request?",
@@ -441,10 +546,11 @@ def test_six_pass_and_the_next_is_429(upstream, client, anew):
         "limiter.hit(RATE_LIMIT, caller), where caller depends on the key and on nothing that changes with time",
     ],
 )
-def test_limit_is_for_the_whole_minute(client, clock):
+def test_limit_is_for_the_whole_minute(client, clock, note):
     """The limit is for the whole minute."""
     use_up(client)
     clock.move(TIME_BETWEEN)
+    note(f"{LIMIT + 1} requests with this key, {TIME_BETWEEN} seconds without any, and then this one")
     reply = generate(client)
     assert reply.status_code == 429, expected(
         f"status 429: {LIMIT} requests passed {TIME_BETWEEN} seconds ago, in the same minute, and RATE_LIMIT is {LIMIT}/minute",
@@ -453,7 +559,7 @@ def test_limit_is_for_the_whole_minute(client, clock):
     )
 
 
-@task(
+@how_often(
     "POST /generate",
     hints=[
         "TODO(3): look at the headers of your 429.",
@@ -461,13 +567,30 @@ def test_limit_is_for_the_whole_minute(client, clock):
         'headers={"Retry-After": str(max(1, math.ceil(reset_time - time.time())))}',
     ],
 )
-def test_429_says_when_to_come_back(client, clock):
+def test_429_says_when_to_come_back(client, clock, note):
     """A 429 has Retry-After, in whole seconds."""
     use_up(client)
+    note(f"{LIMIT + 1} requests with this key came before; {LIMIT} of them pass")
     told = generate(client).headers.get("retry-after")
     assert told is not None, expected(
         "the header Retry-After in a 429; it is missing",
         next_step='Pass headers={"Retry-After": …} to the HTTPException. In the body no program looks for it.',
+    )
+    assert "WindowStats" not in told, expected(
+        "a whole number of seconds in Retry-After",
+        came_back=f"Retry-After: {told}",
+        next_step=step_after(told),
+    )
+    assert abs(number_in(told)) <= HOUR, expected(
+        "1 to 60 in Retry-After, the whole seconds from now: the quota is for a minute",
+        came_back=f"Retry-After: {told}, which is a moment, counted in seconds from 1970 on",
+        next_step="Subtract the time that it is now, time.time(), from reset_time, and round up: "
+        "str(max(1, math.ceil(reset_time - time.time()))).",
+    )
+    assert number_in(told) >= 0, expected(
+        "1 to 60 in Retry-After, the whole seconds from now",
+        came_back=f"Retry-After: {told}",
+        next_step="Subtract the other way round: reset_time lies ahead, so it is reset_time - time.time().",
     )
     assert told.isdecimal() and told.isascii(), expected(
         "a whole number of seconds in Retry-After",
@@ -480,6 +603,7 @@ def test_429_says_when_to_come_back(client, clock):
         next_step="Subtract the time that it is now, time.time(), from reset_time; and say at least 1.",
     )
     clock.move(TIME_BETWEEN)
+    note(f"{LIMIT + 2} requests with this key, {TIME_BETWEEN} seconds without any, and then this one")
     later = generate(client)
     assert later.status_code == 429, expected(
         f"status 429 {TIME_BETWEEN} seconds later as well", next_step="Mend what the check above tells."
@@ -492,7 +616,7 @@ def test_429_says_when_to_come_back(client, clock):
     )
 
 
-@task(
+@how_often(
     "POST /generate",
     hints=[
         "TODO(3): how long does your code remember a request, and what does Retry-After promise?",
@@ -500,7 +624,7 @@ def test_429_says_when_to_come_back(client, clock):
         "limiter.get_window_stats(RATE_LIMIT, caller).reset_time is when there is room again.",
     ],
 )
-def test_there_is_room_again_after_that_time(client, clock):
+def test_there_is_room_again_after_that_time(client, clock, note):
     """After Retry-After there is room again."""
     use_up(client)
     clock.move(0.5)
@@ -509,6 +633,7 @@ def test_there_is_room_again_after_that_time(client, clock):
         "a whole number of seconds in Retry-After, 60 at most", next_step="Mend what the checks above tell."
     )
     clock.move(int(told))
+    note(f"{LIMIT + 2} requests with this key, {told} seconds without any, and then this one")
     reply = generate(client)
     assert reply.status_code == 200, expected(
         f"status 200: Retry-After was {told}, and so many seconds have passed",
@@ -517,6 +642,7 @@ def test_there_is_room_again_after_that_time(client, clock):
     )
     clock.move(180)
     found = statuses(client, LIMIT + 1)
+    look_for_crash(client, found)
     assert found == [200] * LIMIT + [429], expected(
         f"all of the quota three minutes later: {LIMIT} × 200, and then 429",
         came_back=in_short(found),
@@ -524,7 +650,7 @@ def test_there_is_room_again_after_that_time(client, clock):
     )
 
 
-@task(
+@how_often(
     "POST /generate",
     hints=[
         "TODO(3): what stands after RATE_LIMIT in limiter.hit(…)?",
@@ -537,16 +663,17 @@ def test_each_key_has_a_quota_of_its_own(client):
     use_up(client, ADA)
     for key in (BOB, EMMA):
         found = statuses(client, LIMIT + 1, key)
+        look_for_crash(client, found)
         alike = " (the two begin and end alike, and are as long)" if key == EMMA else ""
         assert found == [200] * LIMIT + [429], expected(
             f"{LIMIT} × 200 and then 429 for the key {key}, after {ADA} has used its quota up{alike}",
             came_back=in_short(found),
             next_step="Name the bucket after the key: limiter.hit(RATE_LIMIT, caller), with a caller that depends on all of the "
-            "key, and not on a part of it, the address or the path.",
+            "key, and not on a part of it, the address or the path; and let require_key return the key.",
         )
 
 
-@task(
+@how_often(
     "POST /generate",
     hints=[
         "TODO(3): what comes first, the lock or the counter?",
@@ -563,6 +690,7 @@ def test_401_costs_nothing(client):
         next_step="Ask for the key first and count afterwards: let require_quota depend on require_key.",
     )
     found = statuses(client, LIMIT + 1)
+    look_for_crash(client, found)
     assert found == [200] * LIMIT + [429], expected(
         f"{LIMIT} × 200 and then 429 for a right key, after {LIMIT + 2} requests with a wrong one",
         came_back=in_short(found),
@@ -570,7 +698,7 @@ def test_401_costs_nothing(client):
     )
 
 
-@task(
+@how_often(
     "POST /generate",
     hints=[
         "TODO(3): how much time lies between looking at the counter and counting?",
@@ -598,7 +726,7 @@ def test_limit_holds_for_requests_at_once(upstream, client, at_once, wait_for_ca
     )
 
 
-@task(
+@how_often(
     "POST /generate",
     hints=[
         "TODO(3): where do the counts live?",
@@ -624,7 +752,7 @@ def test_workers_share_the_limit(client, anew, redis_url):
     )
 
 
-@task(
+@how_many(
     "POST /generate",
     hints=[
         "TODO(4) and TODO(5): what takes a place, and until when?",
@@ -681,7 +809,7 @@ def allowed_origin(reply):
     return reply.headers.get("access-control-allow-origin")
 
 
-@task(
+@from_where(
     "POST /generate",
     hints=[
         "TODO(6): is CORSMiddleware there, and what may a page send?",
@@ -721,7 +849,7 @@ def test_browser_may_ask_for_a_listed_page(client):
         )
 
 
-@task(
+@from_where(
     "POST /generate",
     hints=[
         "TODO(6): do refusals pass the middleware as well?",
@@ -729,12 +857,14 @@ def test_browser_may_ask_for_a_listed_page(client):
         "HTTPException in a dependency is answered inside the middleware; what another middleware answers outside it is not.",
     ],
 )
-def test_listed_page_can_read_answers_and_refusals(client):
+def test_listed_page_can_read_answers_and_refusals(client, note):
     """A listed page can read answers, and 401 and 429 as well."""
     seen = set()
     for key in (ADA, None, *[ADA] * LIMIT):
         reply = generate(client, key, Origin=PAGE)
         seen.add(reply.status_code)
+        if reply.status_code == 429:
+            note(f"{LIMIT} requests with this key came before, and all of them pass")
         told = allowed_origin(reply)
         assert told in (PAGE, "*"), expected(
             f"the header Access-Control-Allow-Origin: {PAGE} in a {reply.status_code} too, when a page from there asks",
@@ -750,7 +880,33 @@ def test_listed_page_can_read_answers_and_refusals(client):
     )
 
 
-@task(
+@from_where(
+    "POST /generate",
+    hints=[
+        "TODO(6): a page can read an answer. Can it read all of the answer's headers?",
+        "Of the headers, a browser shows a page only a few, unless the answer names more in Access-Control-Expose-Headers.",
+        'app.add_middleware(CORSMiddleware, …, expose_headers=["Retry-After"])',
+    ],
+)
+def test_listed_page_can_read_retry_after(client, note):
+    """A listed page can read Retry-After."""
+    replies = [generate(client, Origin=PAGE) for _ in range(LIMIT + 1)]
+    note(f"{LIMIT} requests with this key came before, and all of them pass")
+    assert replies[-1].status_code == 429, expected(
+        f"status 429 for the seventh request with one key, from the page {PAGE}",
+        next_step="Mend what the checks above tell: six requests a minute for each key.",
+    )
+    told = replies[-1].headers.get("access-control-expose-headers", "")
+    named = {one.strip().lower() for one in told.split(",")}
+    assert named & {"retry-after", "*"}, expected(
+        "Retry-After in the header Access-Control-Expose-Headers of a 429, else the browser keeps it from the page",
+        came_back=f"429, with Access-Control-Expose-Headers: {told or 'missing'}",
+        next_step='Add expose_headers=["Retry-After"] to CORSMiddleware. allow_headers is about what a page sends, '
+        "expose_headers about what it may read.",
+    )
+
+
+@from_where(
     "POST /generate",
     hints=[
         "TODO(6): who else is let in?",
@@ -790,7 +946,7 @@ def test_other_pages_are_not_let_in(client):
 
 
 # Last, for a place that is lost stays lost for the checks after it.
-@task(
+@afterwards(
     "POST /generate",
     hints=[
         "TODO(4): what gives a place back when the upstream fails?",

@@ -7,18 +7,21 @@ try every limit. Your tests: test_main.py runs on your app, on right services, a
 
 import asyncio
 import re
+import sys
 import threading
 from functools import partial
 
 import pytest
 
 from lessonkit import error_locations, expected, json_body, task
+from lessonkit.model import run_model
 from lessonkit.patience import TICK_SECONDS, Patience
 from lessonkit.sse import events
 
 ADA, BOB = "ada-5f3c9e1b7d20", "bob-81d6a4c27e93"
 QUOTA = 20
 ENVIRONMENT = {"API_KEYS": f"{ADA},{BOB}", "QUOTA_WORDS": str(QUOTA)}
+SERVE_WITH = tuple(ENVIRONMENT)  # what somebody sets who repeats a request by hand
 BODY = {"prompt": "The door is"}
 PAID = ("/completions", "/completions/stream", "/jobs")
 HOUR = 3600
@@ -26,6 +29,22 @@ SHARE = 0.8
 POLLS = 1_000
 LOOKS = 200
 QUIET_TICKS = 50
+
+CURES = {  # what a crash says, and what to do about it
+    "a coroutine was expected": "Call the function: asyncio.create_task(run_job(job, request)) takes what the call gives, "
+    "and not the function itself.",
+    "no running event loop": "Write `async def` for the endpoint that calls asyncio.create_task: a `def` endpoint runs in a "
+    "thread, which has no event loop.",
+    "tokens_used: Input should be a valid": "Look at tokens_used in openapi.json: in a Completion it is the number of words, "
+    "len(text.split()); in a Job it is null as long as there is no text, int | None.",
+    "text: Input should be a valid": "Look at text in openapi.json: in a Completion it is what run_model returned; in a Job it "
+    "is null as long as there is none, str | None.",
+}
+REFUSALS = {
+    401: "Let require_key accept every key of API_KEYS: this one stands there.",
+    404: "Read what came back: this operation found nothing under this path, or is not there yet.",
+    422: "Read what came back: it names the field that was refused, and openapi.json allows this value.",
+}
 
 behaviour = partial(task, part="Behaviour")
 by_contract = partial(task, part="Contract", after="Behaviour")
@@ -39,12 +58,25 @@ def _an_hour_of_its_own(clock):
 
 def ask(client, method, path, key=ADA, **options):
     headers = {} if key is None else {"X-API-Key": key}
-    return client.request(method, path, headers=headers, **options)
+    reply = client.request(method, path, headers=headers, **options)
+    reply.extensions["crash"] = client.exchanges[-1].crash or ""
+    return reply
 
 
 def pay(client, path="/completions", key=ADA, **body):
     """One request that costs words."""
     return ask(client, "POST", path, key, json=BODY | body)
+
+
+def cure(reply, status):
+    """What to do about a reply that has another status than this one."""
+    crash = reply.extensions["crash"]
+    if crash:
+        known = (step for words, step in CURES.items() if words in crash)
+        return next(known, "Read what came back: it names the exception and your line. Mend that line first.")
+    if reply.status_code < 400:
+        return f"Write status_code={status} in the decorator."
+    return REFUSALS.get(reply.status_code, "Read what came back: it says what was refused.")
 
 
 def an_object(reply, status=200):
@@ -55,12 +87,7 @@ def an_object(reply, status=200):
         next_step="Refuse only when nothing remains: an answer may get longer than what is left, so do not compare "
         "with max_tokens.",
     )
-    assert reply.status_code == status, expected(
-        f"status {status}",
-        next_step="Read what came back: it says what was refused, or which line failed."
-        if reply.status_code >= 400
-        else f"Write status_code={status} in the decorator.",
-    )
+    assert reply.status_code == status, expected(f"status {status}", next_step=cure(reply, status))
     found = json_body(reply)
     assert isinstance(found, dict), expected(
         "a JSON object with the fields that openapi.json gives", next_step="Return the model of that name."
@@ -138,7 +165,12 @@ def look(client, job, key=ADA):
 def finished(client, job):
     """The job once it is no longer queued."""
     for _ in range(POLLS):
-        found = an_object(look(client, job))
+        reply = look(client, job)
+        assert reply.status_code not in (404, 405), expected(
+            "the job, at the path where its key looks whether it is done",
+            next_step="Build GET /jobs/{job_id} now, which is part of TODO(7): it finds a job by the id that POST /jobs told.",
+        )
+        found = an_object(reply)
         if found.get("status") != "queued":
             return found
         if len(client.exchanges) > 2:
@@ -150,6 +182,64 @@ def finished(client, job):
             next_step="Start a task in POST /jobs that fills in text and tokens_used, and sets the status to done.",
         )
     )
+
+
+@behaviour(
+    "GET /quota",
+    hints=[
+        "TODO(2): require_key gets what the header X-API-Key holds. Is that one of API_KEYS?",
+        "Compare it with each key of API_KEYS, and raise an HTTPException with the status 401 and WWW-Authenticate when none is equal.",
+        'raise HTTPException(401, "Unknown API key", headers={"WWW-Authenticate": "APIKey"})',
+    ],
+)
+def test_unknown_key_is_401(client):
+    """A missing or unknown key is 401."""
+    for key, what in ((None, "without the header X-API-Key"), ("eve", "with a key that is not in API_KEYS")):
+        reply = ask(client, "GET", "/quota", key)
+        assert reply.status_code == 401, expected(
+            f"status 401 for GET /quota {what}",
+            next_step="Raise HTTPException(401, …): the caller is not known; 403 is for one who is known, and may not."
+            if reply.status_code == 403
+            else "Let require_key raise HTTPException(401, …) unless the key is one of API_KEYS, TODO(2), and let "
+            "GET /quota depend on it.",
+        )
+        assert reply.headers.get("www-authenticate"), expected(
+            "the header WWW-Authenticate with a 401",
+            came_back="401 without that header",
+            next_step='Raise HTTPException(401, …, headers={"WWW-Authenticate": "APIKey"}).',
+        )
+    reply = ask(client, "GET", "/quota")
+    assert reply.status_code == 200, expected(
+        "status 200 for GET /quota with a key of API_KEYS", next_step=cure(reply, 200)
+    )
+
+
+@behaviour(
+    "GET /quota",
+    hints=[
+        "TODO(2): when are two keys the same?",
+        "When they are equal as a whole, to the letter: not when one begins with the other, or stands in it.",
+        "any(secrets.compare_digest(presented, known.encode()) for known in API_KEYS)",
+    ],
+)
+def test_only_a_whole_key_is_right(client):
+    """A key that is nearly right is unknown."""
+    assert ask(client, "GET", "/quota").status_code == 200, expected(
+        "status 200 with a right key, before this can be looked at",
+        next_step="Mend what the checks above tell.",
+    )
+    nearly = {
+        "with the first characters of a right key": ADA[:6],
+        "with a right key and one character more": f"{ADA}1",
+        "with all right keys, and the comma between": f"{ADA},{BOB}",
+        "with a right key in upper case": ADA.upper(),
+    }
+    for what, key in nearly.items():
+        reply = ask(client, "GET", "/quota", key)
+        assert reply.status_code in (401, 403), expected(
+            f"status 401 {what}",
+            next_step="Split API_KEYS at the commas, and compare whole keys: secrets.compare_digest, or ==.",
+        )
 
 
 @behaviour(
@@ -265,7 +355,10 @@ def test_used_up_quota_is_429(client, model):
         reply = pay(client, path)
         assert reply.status_code == 429, expected(
             f"status 429 for POST {path}: this key has no words left",
-            next_step="Let this operation depend on what looks at the quota, too.",
+            next_step="Let this operation depend on what looks at the quota, too, as POST /completions does."
+            if path != PAID[0]
+            else "Refuse when nothing remains: used >= QUOTA_WORDS, or remaining == 0. All three operations that cost words "
+            "depend on what looks there.",
         )
         wait = reply.headers.get("retry-after", "")
         assert wait.isascii() and wait.isdigit() and 1 <= int(wait) <= HOUR, expected(
@@ -351,9 +444,7 @@ def test_stream_tells_the_text_in_pieces(client, model):
     told = "The door is open, and nobody\n\nhas to knock"
     model.answer_with(told)
     reply = pay(client, "/completions/stream")
-    assert reply.status_code == 200, expected(
-        "status 200 and a stream", next_step="Read what came back: it says what was refused."
-    )
+    assert reply.status_code == 200, expected("status 200 and a stream", next_step=cure(reply, 200))
     kind = reply.headers.get("content-type", "no content type").partition(";")[0]
     assert kind == "text/event-stream", expected(
         "a response of the type text/event-stream",
@@ -373,7 +464,12 @@ def test_stream_tells_the_text_in_pieces(client, model):
         next_step='Yield ServerSentEvent(event="token", data={"text": piece}) for each piece.',
     )
     pieces = [event.value.get("text") if isinstance(event.value, dict) else None for event in found[:-1]]
-    assert all(isinstance(piece, str) for piece in pieces) and "".join(map(str, pieces)) == told, expected(
+    assert all(isinstance(piece, str) for piece in pieces), expected(
+        'the data {"text": …} in each `token`, with a piece of the text',
+        came_back=f"a token with the data {found[0].data}",
+        next_step='Hand over an object, and not the piece alone: ServerSentEvent(event="token", data={"text": piece}).',
+    )
+    assert "".join(pieces) == told, expected(
         f"pieces that are {told!r} when they are joined with nothing between",
         came_back=f"these pieces: {pieces}",
         next_step='Keep the white space with the words: re.findall(r"\\s*\\S+\\s*", text).',
@@ -484,7 +580,34 @@ def test_job_is_accepted(client):
     assert place.endswith(f"/jobs/{job['id']}"), expected(
         f"the header Location with the job's path, /jobs/{job['id']}",
         came_back=f"the Location {place!r}" if place else "no such header",
-        next_step='Take a response: Response, and set response.headers["Location"].',
+        next_step='Take a response: Response, and set response.headers["Location"].'
+        if not place
+        else "Let the path begin with a /: without it, a client looks below the path that it called."
+        if place == f"jobs/{job['id']}"
+        else 'Put the id of this job into its path: response.headers["Location"] = f"/jobs/{job.id}".',
+    )
+
+
+@behaviour(
+    "POST /jobs",
+    hints=[
+        "TODO(6): what is a job's id made of?",
+        "Of chance alone. An id goes into paths, and paths go into logs and browsers; a key in it is known to all who read them.",
+        "id=uuid4().hex, and the owner in a field of its own that is not shown",
+    ],
+)
+def test_answers_hold_no_key(client):
+    """No answer tells an API key: not in an id, nor in Location."""
+    reply = pay(client, "/jobs")
+    an_object(reply, 202)
+    shown = {"the body": reply.text} | {
+        f"the header {name.title()}": value for name, value in reply.headers.items()
+    }
+    telling = [where for where, text in shown.items() if ADA in text]
+    assert not telling, expected(
+        "an answer without the caller's API key in it: paths and bodies end up in logs",
+        came_back=f"the key stands in {' and in '.join(telling)}",
+        next_step="Make the id of chance alone, uuid4().hex, and keep the owner in a field that is not shown.",
     )
 
 
@@ -573,7 +696,7 @@ def test_each_start_begins_empty(client, model, anew):
     """A service that is started begins without jobs and words used."""
     use_up(client, model, ADA)
     new_job(client, BOB, start_after=HOUR)
-    again = anew()
+    again = anew(QUOTA_WORDS=str(QUOTA))
     quota(again)
     with client:
         after = quota(client)
@@ -777,6 +900,45 @@ def test_jobs_are_there_without_words_left(client, model):
 @behaviour(
     "POST /completions",
     hints=[
+        "TODO(4), TODO(5) and TODO(6): in which thread does run_model work? Lesson 5 had two ways to leave the event loop.",
+        "A `def` endpoint runs in a thread of the pool. In an `async def`, a generator or a task, hand the call to a thread and await it.",
+        "completion = await asyncio.to_thread(complete, request, key)",
+    ],
+)
+def test_model_leaves_the_event_loop_free(client, model):
+    """run_model never runs on the event loop."""
+    held = []
+
+    def see(frame, event, argument):
+        if event == "call" and frame.f_code is run_model.__code__:
+            held.append(frame)
+
+    client.portal.call(sys.setprofile, see)
+    try:
+        for path in PAID:
+            model.forget()
+            model.answer_with("two words")
+            if path == "/jobs":
+                finished(client, new_job(client, max_tokens=1))
+            else:
+                pay(client, path, max_tokens=1)
+            assert model.calls, expected(
+                f"the given run_model to be called for POST {path}", next_step="Call the imported run_model."
+            )
+            assert not held, expected(
+                "run_model in a thread of its own: while it works, the event loop serves nobody else",
+                came_back=f"run_model was called on the event loop, by POST {path}",
+                next_step="Write `def` and not `async def` for this endpoint, or await asyncio.to_thread(…) in it."
+                if path == PAID[0]
+                else "Hand it to a thread: completion = await asyncio.to_thread(complete, request, key).",
+            )
+    finally:
+        client.portal.call(sys.setprofile, None)
+
+
+@behaviour(
+    "POST /completions",
+    hints=[
         "TODO(2): which operations ask for the key?",
         "A dependency that every operation has, in a parameter or through another dependency: 401 with WWW-Authenticate.",
         'raise HTTPException(401, "Unknown API key", headers={"WWW-Authenticate": "APIKey"})',
@@ -811,40 +973,13 @@ def test_every_operation_needs_a_key(client, model):
     )
 
 
-@behaviour(
-    "GET /jobs",
-    hints=[
-        "TODO(2): when are two keys the same?",
-        "When they are equal as a whole, to the letter: not when one begins with the other, or stands in it.",
-        "any(secrets.compare_digest(presented, known.encode()) for known in API_KEYS)",
-    ],
-)
-def test_only_a_whole_key_is_right(client):
-    """A key that is nearly right is unknown."""
-    assert ask(client, "GET", "/jobs").status_code == 200, expected(
-        "status 200 with a right key, before this can be looked at",
-        next_step="Mend what the checks above tell.",
-    )
-    nearly = {
-        "with the first characters of a right key": ADA[:6],
-        "with a right key and one character more": f"{ADA}1",
-        "with all right keys, and the comma between": f"{ADA},{BOB}",
-        "with a right key in upper case": ADA.upper(),
-    }
-    for what, key in nearly.items():
-        reply = ask(client, "GET", "/jobs", key)
-        assert reply.status_code in (401, 403), expected(
-            f"status 401 {what}",
-            next_step="Split API_KEYS at the commas, and compare whole keys: secrets.compare_digest, or ==.",
-        )
-
-
 def holds(contract, anew, *operations):
     """What breaks the contract of one of these operations first, with words enough in the quota; None if nothing."""
     client = anew(QUOTA_WORDS="1000000000")
     for operation in operations:
         breach = contract.first_breach(client, operation, {"X-API-Key": ADA})
         if breach is not None:
+            breach = breach.replace(" Invalid component:", ". What is wrong in the request:")
             return f"{operation} answered {breach}"
     return None
 
@@ -900,6 +1035,16 @@ def advice(run, planted):
         )
     if "from 'main'" in run.says:
         return "Import nothing but app from main: other services have other names."
+    if "queued" in run.says and "cancelled" not in run.says:
+        return (
+            "Let this test ask GET /jobs/{job_id} again until the job is no longer queued, some hundred times with a "
+            "short time.sleep between: on another service a job takes longer."
+        )
+    if re.search(r"event:|data:", run.says):
+        return (
+            "Let this test read the events with client.sse(…), and not look for `event: token` in the text: the space "
+            "after the colon may be missing."
+        )
     return "Let this test look only at what the rules or openapi.json promise."
 
 

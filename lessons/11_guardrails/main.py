@@ -56,17 +56,20 @@ Client = Annotated[AsyncAnthropic, Depends(get_client)]
 
 # TODO(2): a dependency require_key that takes the header X-API-Key (APIKeyHeader answers 401 where it is
 #          missing), compares it with each of API_KEYS by secrets.compare_digest, as bytes, and returns it.
-#          A key that is none of them: HTTPException 401 with the header WWW-Authenticate. Go to TODO(5).
+#          A key that is none of them: HTTPException 401 with the header WWW-Authenticate.
+#          No check turns green yet: nobody asks for the key before TODO(5), below. Do that now.
 
 
 # TODO(3): a MovingWindowRateLimiter on storage_from_string(RATE_LIMIT_STORAGE_URI), made once, here; and a
 #          dependency require_quota that depends on require_key and calls limiter.hit(RATE_LIMIT, caller),
 #          where caller is a hash of the key. Where hit() says False: HTTPException 429 with the header
 #          Retry-After, the whole seconds until limiter.get_window_stats(RATE_LIMIT, caller).reset_time.
+#          Then TODO(5) for the second time: without it nothing is counted.
 
 
 # TODO(4): a dependency generation_slot with nothing in it but a `yield`. It takes a place while a request
 #          runs: Depends(generation_slot, max_concurrency=GENERATIONS_AT_ONCE) lets only so many in at once.
+#          Then TODO(5) for the third time.
 
 
 @app.get("/health")
@@ -89,8 +92,9 @@ class GenerateResponse(BaseModel):
 
 @app.post(
     "/generate",
-    # TODO(5): dependencies=[…] with what you have: Depends(require_key) after TODO(2); after TODO(3)
-    #          Depends(require_quota) in its place; after TODO(4) the slot as well, last.
+    # TODO(5): three times, as what is named here has to exist. After TODO(2): dependencies=[Depends(require_key)].
+    #          After TODO(3): Depends(require_quota) in its place. After TODO(4): the slot as well, and last,
+    #          so that nobody who is refused waits for a place.
 )
 async def generate(request: GenerateRequest, client: Client) -> GenerateResponse:
     try:

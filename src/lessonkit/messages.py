@@ -28,11 +28,13 @@ def for_assertion(
     exchanges: Sequence[Exchange],
     notes: Sequence[str] = (),
     crashes: Mapping[str, str] = NO_CRASHES,
+    serve: str | None = None,
 ) -> str:
     """`text` is what `expected()` made; the rest comes from the last exchange.
 
     `notes` say how the check prepared the ground, so that nobody wonders why a repeated request differs.
     `crashes` are the causes that the suite knows, as for `lessonkit.noticed.first_step`.
+    `serve` is the command that serves the app as the check had it.
     """
     lines = (line.strip() for line in text.splitlines())  # pytest indents them when it rewrites asserts
     own = dict(line.partition(": ")[::2] for line in lines if ": " in line)
@@ -44,6 +46,7 @@ def for_assertion(
     last = exchanges[-1]
     parts = [
         ("Sent", last.sent()),
+        *([("Serve it", serve)] if serve else []),
         ("Repeat it", last.curl),
         *(("Set up", note) for note in notes),
         ("Expected", wanted),

@@ -3,7 +3,7 @@
 It acts on tests marked with `@task` and leaves all others alone. A suite may set environment variables
 before the learner's code is imported, in a module-level dict called `ENVIRONMENT`; a value may be a
 function that gives the text. It may name those that somebody has to set who repeats a request by hand
-(`REPEAT_WITH`), and what exceptions mean in this lesson (`CRASHES`: a regular expression, and what to do first).
+(`SERVE_WITH`), and what exceptions mean in this lesson (`CRASHES`: a regular expression, and what to do first).
 """
 
 import sys
@@ -17,7 +17,7 @@ from lessonkit.course import find_course
 from lessonkit.explanations import running_line
 from lessonkit.report import CheckResult, Exchange, Problem, stuck
 from lessonkit.session import MissingOperation, Session
-from lessonkit.suite import Task, expected, of_suite, task_of, title_of, to_repeat
+from lessonkit.suite import Task, expected, of_suite, serve_command, task_of, title_of
 from lessonkit.wanted_fixtures import WantedFixtures
 
 LOAD_SECONDS = 20.0
@@ -182,9 +182,9 @@ class Checks:
         if isinstance(error, MissingOperation):
             return messages.for_missing_operation(error), "route"
         if isinstance(error, AssertionError) and "Next step: " in str(error):
-            notes = [*to_repeat(item), *item.stash.get(NOTES, [])[-1:]]
-            crashes = of_suite(item, "CRASHES", {})
-            return messages.for_assertion(str(error), exchanges, notes, crashes), "assertion"
+            notes, crashes = item.stash.get(NOTES, [])[-1:], of_suite(item, "CRASHES", {})
+            serve = serve_command(item)
+            return messages.for_assertion(str(error), exchanges, notes, crashes, serve), "assertion"
         return messages.for_stumble(error, self.session(item).folder, exchanges), "error"
 
     def _fail(self, item: pytest.Item, report: pytest.TestReport, message: str, reason: str) -> None:

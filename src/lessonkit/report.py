@@ -6,7 +6,17 @@ from pathlib import Path
 from typing import Any
 
 SHOWN_CHARACTERS = 300
-LABELS = ("Problem", "Sent", "Repeat it", "Set up", "Expected", "Came back", "Printed", "Next step")
+LABELS = (
+    "Problem",
+    "Sent",
+    "Serve it",
+    "Repeat it",
+    "Set up",
+    "Expected",
+    "Came back",
+    "Printed",
+    "Next step",
+)
 
 
 @dataclass(frozen=True)

@@ -145,14 +145,14 @@ def of_suite(item: pytest.Item, name: str, default: Any) -> Any:
     return getattr(suite.obj if suite else None, name, default)
 
 
-def to_repeat(item: pytest.Item) -> list[str]:
-    """How to serve the app so that a request can be repeated by hand, where the suite names variables for it."""
-    names = of_suite(item, "REPEAT_WITH", ())
+def serve_command(item: pytest.Item) -> str | None:
+    """What serves the app as a check has it, where the suite names the variables that it takes."""
+    names = of_suite(item, "SERVE_WITH", ())
     if not names:
-        return []
+        return None
     number = item.path.stem.split("_")[1].lstrip("0")
     variables = " ".join(f"{name}={shlex.quote(os.environ.get(name, ''))}" for name in names)
-    return [f"to repeat it by hand: {variables} uv run lesson serve {number}"]
+    return f"{variables} uv run lesson serve {number}"
 
 
 def _line(text: str) -> str:

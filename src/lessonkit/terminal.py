@@ -26,7 +26,7 @@ _PLAIN = {
 }
 _COLOURS = {"Expected": "green", "Came back": "red", "Next step": "bold cyan"}
 TEXT_WIDTH = 100
-REPEAT = "Repeat it"
+TO_COPY = ("Serve it", "Repeat it")
 
 
 def _to_ascii(error: UnicodeError) -> tuple[str, int]:
@@ -88,26 +88,26 @@ def _listing(report: Report) -> Table:
 
 
 def _labelled(message: str) -> Table:
-    """A message's parts, the label beside the text; the curl line stands below, where it can be copied."""
+    """A message's parts, the label beside the text; commands stand below, where they can be copied."""
     table = Table.grid(padding=(0, 2))
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
     for label, text in parts(message):
-        if label != REPEAT:
+        if label not in TO_COPY:
             table.add_row(Text(label, "dim"), Text(text, _COLOURS.get(label, "")))
     return table
 
 
 def render_failure(check: CheckResult) -> list[RenderableType]:
-    """A failed check's message, in a frame, with the line that repeats its request below."""
+    """A failed check's message, in a frame, with the commands that repeat its request below."""
     title = Text.assemble(("✗ ", "red"), (check.title, "bold"))
     message = check.message or ""
     shown: list[RenderableType] = [
         Panel(_labelled(message), title=title, title_align="left", border_style="red")
     ]
     for label, text in parts(message):
-        if label == REPEAT:
-            shown += [Text(f"{REPEAT}:", "dim"), Text(text, no_wrap=True, overflow="ignore")]
+        if label in TO_COPY:
+            shown += [Text(f"{label}:", "dim"), Text(text, no_wrap=True, overflow="ignore")]
     return shown
 
 

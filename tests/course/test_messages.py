@@ -124,3 +124,10 @@ def test_chosen_headers_are_shown_with_what_was_sent() -> None:
         [exchange(headers={"X-API-Key": "ada", "Origin": "https://a.example"})],
     )
     assert dict(parts(message))["Sent"] == "POST /generate {} with X-API-Key: ada, Origin: https://a.example"
+
+
+def test_command_that_serves_the_app_stands_before_the_one_that_repeats_the_request() -> None:
+    serve = "API_KEYS=ada uv run lesson serve 11"
+    message = for_assertion(expected("401", next_step=STEP), [exchange()], serve=serve)
+    assert [label for label, _ in parts(message)][:3] == ["Sent", "Serve it", "Repeat it"]
+    assert dict(parts(message))["Serve it"] == serve
