@@ -73,7 +73,9 @@ def run_pytest(suite: str, target: str, time_scale: float, send: Any, select: st
             checks = config.stash[plugin.CHECKS]
             checks.listen, checks.time_scale = send, time_scale
 
-    arguments = [suite, f"--target={target}", "--rootdir", os.path.dirname(suite), "-c", os.devnull]
+    folder = os.path.dirname(suite)
+    arguments = [suite, f"--target={target}", "--rootdir", folder, "-c", os.devnull]
+    arguments += ["--confcutdir", folder]  # or pytest looks at all that lies in the folders above it
     arguments += [
         "-q",
         "--tb=no",

@@ -40,6 +40,7 @@ def run_here(folder: str, at: Any) -> dict[str, Any]:
     sys.path.insert(0, folder)
     listen = Listen()
     arguments = [os.path.join(folder, "test_main.py"), "--rootdir", folder, "-c", os.devnull, "-x", "-q"]
+    arguments += ["--confcutdir", folder]  # or pytest looks at all that lies in the folders above it
     arguments += ["--import-mode=prepend", "-pno:cacheprovider", "-panyio.pytest_plugin"]
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     pytest.main(arguments, plugins=[listen])
