@@ -8,7 +8,7 @@ second worker; `redis_url` is a real Redis, and the one check that uses it is le
 """
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
 
 import pytest
@@ -16,8 +16,7 @@ import pytest
 from lessonkit import expected, json_body, task, upstream
 from lessonkit.client import curl_line
 from lessonkit.comparisons import on_record
-from lessonkit.concurrency import RecordedBurst
-from lessonkit.plugin import NOTES
+from lessonkit.concurrency import OneOfSeveral, RecordedBurst
 from lessonkit.upstream.steps import Failure
 
 ADA, BOB = "ada-5f3c9e1b7d20", "bob-81d6a4c27e93"
@@ -37,12 +36,8 @@ ENVIRONMENT = {
     "MAX_BODY_BYTES": str(MOST_BYTES),
     "ALLOWED_ORIGINS": f"{PAGE},{SECOND_PAGE}",
 }
-SERVE_WITH = (
-    "API_KEYS",
-    "RATE_LIMIT",
-    "MAX_BODY_BYTES",
-    "ALLOWED_ORIGINS",
-)  # what somebody sets who repeats a request by hand
+# What somebody sets who repeats a request by hand.
+SERVE_WITH = ("API_KEYS", "RATE_LIMIT", "MAX_BODY_BYTES", "ALLOWED_ORIGINS")
 
 KEYS = {"text", "model", "input_tokens", "output_tokens"}
 TIME_BETWEEN = 25  # seconds, which end in the same minute of the clock: it begins at second 20
@@ -63,7 +58,7 @@ EMPTY_IS_NONE = (
 )
 
 # What a crash says, and what mends it.
-CRASHES = {
+CURES = {
     "bytes-like object is required": "Encode both sides: secrets.compare_digest(key.encode(), known.encode()).",
     "'str' and 'bytes'": "Encode both sides: secrets.compare_digest(key.encode(), known.encode()).",
     "'bytes' and 'str'": "Encode both sides: secrets.compare_digest(key.encode(), known.encode()).",
@@ -84,12 +79,6 @@ def _a_day_of_its_own(clock):
     """No check finds a quota that an earlier one used up."""
 
 
-@pytest.fixture
-def note(request):
-    """Adds how a check prepared the ground to the message of its failure."""
-    return request.node.stash.setdefault(NOTES, []).append
-
-
 def generate(client, key=ADA, **headers):
     """One request for a short answer, with a key or (None) without."""
     if key is not None:
@@ -101,10 +90,9 @@ def statuses(client, count, key=ADA):
     """The statuses of `count` requests, one after the other."""
     found = [generate(client, key).status_code for _ in range(count)]
     last = client.exchanges[-1]
-    client.exchanges[-1] = replace(
-        last,
-        body=f"{last.body}, {count} times, one after the other",
-        curl=f"for i in $(seq {count}); do {last.curl}; done",
+    curl = f"for i in $(seq {count}); do {last.curl}; done"
+    client.exchanges[-1] = OneOfSeveral(
+        **asdict(last) | {"curl": curl, "others": count - 1, "how": "one after the other"}
     )
     return found
 
@@ -137,7 +125,7 @@ def first_crash(client):
 
 def step_after(crash):
     """What mends a crash, where its words give it away."""
-    known = (step for words, step in CRASHES.items() if words in crash)
+    known = (step for words, step in CURES.items() if words in crash)
     return next(known, "Compare what that line uses with what the TODO above it names.")
 
 

@@ -35,7 +35,7 @@ SECOND_PID_SECONDS = 10.0
 
 # What an exception means here, beside what the kit knows of FastAPI's own.
 CRASHES = {
-    r"'State' object|Missing required|missing 1 required": "",
+    r"'State' object|Missing required|missing 1 required": "",  # the first check has words of its own for these
     r"'coroutine' object": "Write `await call_next(request)`: without `await` there is no response yet.",
     r"^(TypeError|AttributeError|ValueError|NameError|KeyError)\b.* line \d": "Look first at the line that it names.",
 }

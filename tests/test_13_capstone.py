@@ -979,7 +979,6 @@ def holds(contract, anew, *operations):
     for operation in operations:
         breach = contract.first_breach(client, operation, {"X-API-Key": ADA})
         if breach is not None:
-            breach = breach.replace(" Invalid component:", ". What is wrong in the request:")
             return f"{operation} answered {breach}"
     return None
 

@@ -104,5 +104,5 @@ class Health(BaseModel):
 
 
 # TODO(9): serve(): call get_settings(); on a ValidationError, sys.exit(…) with one sentence that names what is at fault:
-#          str(fault["loc"][0]).upper() for each fault in error.errors(). Then uvicorn.run("main:app", …, workers=2, timeout_worker_healthcheck=WORKER_SECONDS) with the settings' host
-#          and port. Call it when this file is run: if __name__ == "__main__": serve()
+#          str(fault["loc"][0]).upper() for each fault in error.errors(). Then uvicorn.run("main:app", …, workers=2,
+#          timeout_worker_healthcheck=WORKER_SECONDS) with the settings' host and port. Call it when this file is run: if __name__ == "__main__": serve()

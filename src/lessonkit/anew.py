@@ -14,6 +14,7 @@ from lessonkit.suite import expected
 
 Variables = Mapping[str, str | None]
 Start = Callable[..., RecordingClient]
+UNCHANGED = "its usual variables"
 
 
 @pytest.fixture
@@ -31,7 +32,7 @@ def anew(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Ite
     with modules_of(session.folder), _logging_kept(), ExitStack() as stack:
 
         def start(at_import: Variables | None = None, **variables: str | None) -> RecordingClient:
-            importing = _put(variables if at_import is None else at_import, monkeypatch)
+            importing = _put(variables if at_import is None else at_import, monkeypatch) or UNCHANGED
             try:
                 app = load(target).app
             except LoadFailure as failure:
@@ -43,7 +44,7 @@ def anew(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Ite
                     )
                 ) from None
             starting = _put(variables, monkeypatch) or importing
-            notes.append(f"for this check the app was started {f'with {starting}' if starting else 'anew'}")
+            notes.append(f"for this check the app was started with {starting}")
             client = RecordingClient(app, lambda error: describe(error, session.folder), session.printed.take)
             client.exchanges = request.node.stash.setdefault(EXCHANGES, client.exchanges)
             try:

@@ -73,9 +73,7 @@ def run_pytest(suite: str, target: str, time_scale: float, send: Any, select: st
             checks = config.stash[plugin.CHECKS]
             checks.listen, checks.time_scale = send, time_scale
 
-    folder = os.path.dirname(suite)
-    arguments = [suite, f"--target={target}", "--rootdir", folder, "-c", os.devnull]
-    arguments += ["--confcutdir", folder]  # or pytest looks at all that lies in the folders above it
+    arguments = [suite, f"--target={target}", *only_in(os.path.dirname(suite))]
     arguments += [
         "-q",
         "--tb=no",
@@ -96,6 +94,11 @@ def run_pytest(suite: str, target: str, time_scale: float, send: Any, select: st
     finally:
         sys.stdout = before
     return status, printed[-DETAILS_CHARACTERS:]
+
+
+def only_in(folder: str) -> list[str]:
+    """pytest's options for a run that looks for nothing outside `folder`, neither settings nor files."""
+    return ["--rootdir", folder, "-c", os.devnull, "--confcutdir", folder]
 
 
 def _detach() -> None:

@@ -32,12 +32,13 @@ _first_seen: WeakKeyDictionary[asyncio.Lock | asyncio.Semaphore, dict[str, Any]]
 
 @dataclass(frozen=True)
 class OneOfSeveral(Exchange):
-    """An exchange that was sent together with `others` more of its kind."""
+    """An exchange that was sent with `others` more of its kind, in the way that `how` says."""
 
     others: int = 0
+    how: str = "all at once"
 
     def sent(self) -> str:
-        return f"{super().sent()} and {self.others} more like it, all at once"
+        return f"{super().sent()} and {self.others} more like it, {self.how}"
 
 
 class RecordedBurst(Burst):

@@ -177,5 +177,6 @@ def _in_words(failures: Any, *, wanted: int, case: Any) -> str:
     first = ranked[0]
     told = re.sub(r"^Expected: .*$", "", first.message, flags=re.MULTILINE)
     details = " ".join(re.split(r"Validated against|Schema at|Schema:", told)[0].split())
+    details = details.replace(" Invalid component:", ". What is wrong in the request:")
     text = f"{wanted}. {first.title}" + (f": {details}" if details else "")
     return text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}…"

@@ -84,9 +84,8 @@ def explain(error: BaseException, target: Target) -> Problem:
     """The sentence for whatever was raised while main.py ran."""
     if isinstance(error, SyntaxError):
         return _explain_syntax(error, target)
-    ends = isinstance(
-        error, SystemExit | KeyboardInterrupt
-    )  # meant so where it stands: what called it is not
+    # A line that ends the program is meant so where it stands; the call at the margin is not.
+    ends = isinstance(error, SystemExit | KeyboardInterrupt)
     place = learner_line(error, target.folder, at_the_margin=ends)
     file, line, code = place or (target.main, None, "")
     at = f"{file.name} line {line}" if line else file.name

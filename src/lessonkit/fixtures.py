@@ -72,6 +72,13 @@ def _lifespan(recording: RecordingClient, session: Session) -> Iterator[None]:
             raise Stopped(Problem("shutdown", says, step)) from None
 
 
+@pytest.fixture
+def note(request: pytest.FixtureRequest) -> Callable[[str], None]:
+    """Tells how the check prepared the ground, for the message of its failure; the last one counts: `note("…")`."""
+    notes: list[str] = request.node.stash.setdefault(NOTES, [])
+    return notes.append
+
+
 class Model:
     """What reached the given model during one check."""
 

@@ -2,14 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import MappingProxyType
 
 from lessonkit.explanations import describe, is_slip
 from lessonkit.noticed import first_step
 from lessonkit.report import Exchange, join, shorten
 from lessonkit.session import MissingOperation
-
-NO_CRASHES: Mapping[str, str] = MappingProxyType({})
 
 
 def for_missing_operation(error: MissingOperation) -> str:
@@ -27,7 +24,7 @@ def for_assertion(
     text: str,
     exchanges: Sequence[Exchange],
     notes: Sequence[str] = (),
-    crashes: Mapping[str, str] = NO_CRASHES,
+    crashes: Mapping[str, str] | None = None,
     serve: str | None = None,
 ) -> str:
     """`text` is what `expected()` made; the rest comes from the last exchange.
@@ -48,7 +45,7 @@ def for_assertion(
         ("Sent", last.sent()),
         *([("Serve it", serve)] if serve else []),
         ("Repeat it", last.curl),
-        *(("Set up", note) for note in notes),
+        *(("Set up", note) for note in notes[-1:]),
         ("Expected", wanted),
         *(came_back or [("Came back", last.came_back())]),
     ]
@@ -56,7 +53,7 @@ def for_assertion(
         parts.append(("Printed", shorten(last.printed)))
     if last.crash and is_slip(last.crash):
         step = "Mend that line, or what it uses, first."
-    elif first := first_step(last, wanted, step, crashes):
+    elif first := first_step(last, wanted, step, crashes or {}):
         step = f"{first} {step}"
     return join([*parts, ("Next step", step)])
 

@@ -45,25 +45,22 @@ def first_step(last: Exchange, wanted: str, step: str, own: Mapping[str, str]) -
             return "" if word in step else says
     if last.status != 422 or "422" in wanted or "Depends" in step:
         return ""
-    for part, names in (
-        ("query", _missed(last, "query")),
-        ("body", _missed(last, "body", whole=True)),
-    ):
+    for part, what in (("query", "a parameter of the query"), ("body", "parts of the body, a key each")):
+        names = _missed(last, part)
         if names and not any(name in step for name in names):
             said = " and ".join(f"`{name}`" for name in names)
-            what = "a parameter of the query" if part == "query" else "parts of the body, a key each"
             return f"FastAPI takes {said} for {what}: declare with Depends(…), or as a header, what is not meant so."
     return ""
 
 
-def _missed(last: Exchange, part: str, *, whole: bool = False) -> list[str]:
-    """The parameters that a 422 misses in a part of the request; `whole`: not fields of a model, but all of it."""
+def _missed(last: Exchange, part: str) -> list[str]:
+    """The parameters that a 422 misses in the query, or in the body: there whole ones, and not fields of a model."""
     try:
         return [
             str(one["loc"][1])
             for one in json.loads(last.answer)["detail"]
             if one["type"] == "missing" and one["loc"][0] == part and len(one["loc"]) == 2
-            if not whole or one.get("input", "") is None
+            if part == "query" or one.get("input", "") is None
         ]
     except (ValueError, LookupError, TypeError):
         return []

@@ -5,6 +5,8 @@ import re
 import sys
 from typing import Any
 
+from lessonkit.child import only_in
+
 SAYS_CHARACTERS = 300
 NAMES_AN_EXCEPTION = re.compile(r"[\w.]*(Error|Exception|Exit|Interrupt|Failed)\b")
 
@@ -39,8 +41,7 @@ def run_here(folder: str, at: Any) -> dict[str, Any]:
     os.chdir(folder)
     sys.path.insert(0, folder)
     listen = Listen()
-    arguments = [os.path.join(folder, "test_main.py"), "--rootdir", folder, "-c", os.devnull, "-x", "-q"]
-    arguments += ["--confcutdir", folder]  # or pytest looks at all that lies in the folders above it
+    arguments = [os.path.join(folder, "test_main.py"), *only_in(folder), "-x", "-q"]
     arguments += ["--import-mode=prepend", "-pno:cacheprovider", "-panyio.pytest_plugin"]
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     pytest.main(arguments, plugins=[listen])

@@ -182,8 +182,8 @@ class Checks:
         if isinstance(error, MissingOperation):
             return messages.for_missing_operation(error), "route"
         if isinstance(error, AssertionError) and "Next step: " in str(error):
-            notes, crashes = item.stash.get(NOTES, [])[-1:], of_suite(item, "CRASHES", {})
-            serve = serve_command(item)
+            notes, crashes = item.stash.get(NOTES, []), of_suite(item, "CRASHES", {})
+            serve = serve_command(item, self.session(item).lesson)
             return messages.for_assertion(str(error), exchanges, notes, crashes, serve), "assertion"
         return messages.for_stumble(error, self.session(item).folder, exchanges), "error"
 

@@ -17,12 +17,11 @@ class Standby:
     def take(self, lesson: Lesson, target: str = "work") -> Run:
         """A run on this target: the one that is ready, or else a new one."""
         ready, self._ready = self._ready, None
-        if ready is None:
-            return Run(lesson, target)
-        key, run = ready
-        if key == _key(lesson, target) and run.alive:
-            return run
-        run.kill()
+        if ready is not None:
+            key, run = ready
+            if key == _key(lesson, target) and run.alive:
+                return run
+            run.kill()
         return Run(lesson, target)
 
     def prepare(self, lesson: Lesson, target: str = "work") -> None:

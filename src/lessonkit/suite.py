@@ -145,14 +145,13 @@ def of_suite(item: pytest.Item, name: str, default: Any) -> Any:
     return getattr(suite.obj if suite else None, name, default)
 
 
-def serve_command(item: pytest.Item) -> str | None:
-    """What serves the app as a check has it, where the suite names the variables that it takes."""
+def serve_command(item: pytest.Item, lesson: Lesson) -> str | None:
+    """What serves the lesson's app as a check has it, where the suite names the variables that it takes."""
     names = of_suite(item, "SERVE_WITH", ())
     if not names:
         return None
-    number = item.path.stem.split("_")[1].lstrip("0")
     variables = " ".join(f"{name}={shlex.quote(os.environ.get(name, ''))}" for name in names)
-    return f"{variables} uv run lesson serve {number}"
+    return f"{variables} uv run lesson serve {lesson.number}"
 
 
 def _line(text: str) -> str:

@@ -30,12 +30,11 @@ def studio(start: Callable[[int], Page]) -> Studio:
 
 def faults(shown: Locator) -> list[str]:
     """What axe-core has against an output (WCAG 2 at level AA): a line for each part of it."""
-    found = looked_at(shown)
     for _ in range(MOST_LOOKS):
+        found = looked_at(shown)
         if CONTRAST in ids(found, "passes", "violations") and CONTRAST not in ids(found, "incomplete"):
             break
         shown.page.wait_for_timeout(PAUSE_MILLISECONDS)  # it was scrolled away, or something lay over it
-        found = looked_at(shown)
     else:
         raise AssertionError(f"axe cannot see all text of the output: {found['incomplete']}")
     return [
